@@ -1,0 +1,127 @@
+"""The closed form of a triangular chain: sums over reveal paths, gathered by the exit rates along them.
+
+``P_x(s) = Σ_paths Π r · exp_dd((Λ_0, …, Λ_n), s)``. Because ``exp_dd`` is symmetric, paths with the same multiset of exit
+rates merge, and because it is confluent by definition, no case is ever singular. Each step of the recursion appends a
+node: ``∫_0^s e^{−Λ(s−σ)} exp_dd(nodes, σ) dσ = exp_dd(nodes ∪ Λ, s)``.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from symguide.arithmetic import FLOATS, Arithmetic
+from symguide.chain import Chain
+from symguide.errors import ChainTooLargeError
+
+__all__ = ["MAX_TERMS", "Expansion", "Nodes", "expand"]
+
+MAX_TERMS = 400_000
+"""Terms beyond which a closed form is not spelled out."""
+
+V = TypeVar("V")
+Nodes: TypeAlias = tuple[int, ...]
+"""A sorted multiset of exit-rate indices of the chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion(Generic[V]):
+    """``P_x(s) = Σ_nodes C_x(nodes) · exp_dd(Λ_nodes, s)`` for every state of a chain with values in one arithmetic."""
+
+    chain: Chain[V]
+    terms: tuple[Mapping[Nodes, V], ...]
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The arithmetic of the values."""
+        assert self.chain.arithmetic is not None
+        return self.chain.arithmetic
+
+    @property
+    def size(self) -> int:
+        """How many terms there are in all."""
+        return sum(map(len, self.terms))
+
+    def combine(self, states: Iterable[int]) -> Mapping[Nodes, V]:
+        """The terms of ``Σ_x P_x`` over some states, gathered."""
+        gathered: dict[Nodes, list[V]] = defaultdict(list)
+        for state in states:
+            for nodes, coefficient in self.terms[state].items():
+                gathered[nodes].append(coefficient)
+        return {nodes: self.arithmetic.total(parts) for nodes, parts in gathered.items()}
+
+    def at(self, s: Any, combinations: Iterable[Mapping[Nodes, V]]) -> list[Any]:
+        """The value at clock ``s`` of some sums of terms, such as ``terms`` or :meth:`combine`; 0 for an empty one."""
+        sums = list(combinations)
+        needed = list(dict.fromkeys(nodes for terms in sums for nodes in terms))
+        known = dict(zip(needed, _weights(self.chain, needed, s), strict=True))
+        return [
+            self.arithmetic.total([coefficient * known[nodes] for nodes, coefficient in terms.items()]) for terms in sums
+        ]
+
+    def probabilities(self, s: Any) -> list[Any]:
+        """``P_x(s)`` for every state."""
+        return self.at(s, self.terms)
+
+    def survival(self, s: Any) -> Any:
+        """``TV(P(s), P(∞)) = P(neither terminal nor dead at s)``."""
+        return self.at(s, [self.combine(self.chain.transient)])[0]
+
+
+def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
+    """Sum the reveal paths of a chain with values.
+
+    Raises
+    ------
+    ChainTooLargeError
+        When the closed form has more terms than ``limit``.
+
+    References
+    ----------
+    The hypoexponential (Coxian phase-type) law of each reveal order; He, Rojas, Tao, arXiv:2506.10971, for two tokens.
+
+    >>> from symguide.family import rate_symbols
+    >>> from symguide.naming import named
+    >>> from symguide.symbols import w
+    >>> expand(named(rate_symbols(1, 2), w).chain).terms[-1]
+    {(0, 1, 3): r(M,0->0,0)*r(M,M->M,0), (0, 2, 3): r(0,M->0,0)*r(M,M->0,M)}
+    """
+    arithmetic = chain.arithmetic
+    assert arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w) or named(chain, w)"
+    terms: list[dict[Nodes, Any]] = [{(chain.exit_of[0],): arithmetic.number(Fraction(1))}]
+    count = 1
+    for state in range(1, len(chain.states)):
+        gathered: dict[Nodes, list[Any]] = defaultdict(list)
+        last = chain.exit_of[state]
+        for reveal in chain.incoming[state]:
+            for nodes, coefficient in terms[reveal.source].items():
+                gathered[tuple(sorted((*nodes, last)))].append(coefficient * reveal.rate)
+        terms.append({nodes: arithmetic.total(parts) for nodes, parts in gathered.items()})
+        count += len(gathered)
+        if count > limit:
+            raise ChainTooLargeError(
+                f"the closed form of a chain with {len(chain.states)} contexts has more than {limit} terms; "
+                "ask for its terminal law (u = 0), which needs none of them, or for fewer positions"
+            )
+    return Expansion(chain, tuple(terms))
+
+
+def _weights(chain: Chain[Any], needed: list[Nodes], s: Any) -> list[Any]:
+    if chain.arithmetic is not FLOATS:
+        assert chain.arithmetic is not None
+        return [chain.arithmetic.exp_dd([chain.exit_rates[j] for j in nodes], s) for nodes in needed]
+    # Arrays of paths of one length at a time: the same function, once per length.
+    rates = np.stack(np.broadcast_arrays(*chain.exit_rates))
+    out: list[Any] = [None] * len(needed)
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for place, nodes in enumerate(needed):
+        by_length[len(nodes)].append(place)
+    for length, places in by_length.items():
+        table = np.array([needed[place] for place in places])
+        values = FLOATS.exp_dd([rates[table[:, j]] for j in range(length)], s)
+        for place, value in zip(places, values, strict=True):
+            out[place] = value
+    return out

@@ -1,0 +1,196 @@
+"""Guidance as one formula: a product of token laws to powers that sum to one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from sympy import Expr, Integer, expand
+
+from symguide.errors import InfiniteRatioError, StrengthError, SymguideError
+from symguide.expsum import ExpSum
+from symguide.law import Context, Law, format_context
+from symguide.mixture import Problem
+from symguide.number import Number, canonical_string, read_number, to_sympy
+from symguide.symbols import w
+
+__all__ = ["RULES", "Tilt", "guidance", "power_product"]
+
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "rate": "rate power: q = p(v|x,z)^(1+w) p(v|x)^(-w) (Nisonoff et al., arXiv:2406.01572)",
+        "normalised": "the same divided by its sum over tokens (Rojas et al., arXiv:2507.08965)",
+    }
+)
+"""Guidance rules by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tilt:
+    """Raw reveal intensities ``q_i(v|x_S) = Π_j p_j(v|x_S)^{e_j}`` with exponents affine in ``w`` and ``Σ_j e_j = 1``.
+
+    The rate of the chain is ``q_i``, or ``q_i / Z_i`` with ``Z_i = Σ_v q_i`` when ``normalised``.
+
+    Conventions: a factor with exponent 0 is 1; a zero with positive exponent makes the intensity 0; a zero with negative
+    exponent, where nothing else vanishes, is an error. With symbolic ``w`` the domain is ``w > −1``.
+
+    Attributes
+    ----------
+    factors
+        Pairs (law, exponent); exponents are SymPy expressions in :data:`symguide.symbols.w`.
+    normalised
+        Whether the intensities of each position are divided by their sum.
+
+    References
+    ----------
+    Nisonoff et al., arXiv:2406.01572, eq. (2) (rate power); Rojas et al., arXiv:2507.08965 (normalised).
+    """
+
+    factors: tuple[tuple[Law, Expr], ...]
+    normalised: bool = False
+
+    def __post_init__(self) -> None:
+        exponents = [exponent for _, exponent in self.factors]
+        for exponent in exponents:
+            if not exponent.diff(w).is_number or exponent.free_symbols - {w}:
+                raise StrengthError(
+                    f"tilt exponent {exponent} is not affine in w with numeric coefficients, "
+                    "so the rates are no exponential sums; substitute numbers for the other symbols"
+                )
+        if expand(sum(exponents, start=Integer(0))) != 1:
+            raise StrengthError(
+                f"tilt exponents {exponents} sum to {expand(sum(exponents, start=Integer(0)))}, not to 1, "
+                "so the intensities have no scale; correct them"
+            )
+        grids = {(law.vocabulary, law.length) for law, _ in self.factors}
+        if len(grids) > 1:
+            raise SymguideError(f"tilt: its laws live on different grids (N, D): {sorted(grids)}; give all one grid")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """``(N, D)``."""
+        law = self.factors[0][0]
+        return law.vocabulary, law.length
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether the strength is left open (``w > −1``)."""
+        return any(exponent.has(w) for _, exponent in self.factors)
+
+    def at(self, strength: Number) -> "Tilt":
+        """The tilt at one strength, for which exponents of 0 switch their law off.
+
+        Needed at ``w = −1``, where the reachable contexts are those of the unconditional law, and for pairs whose zero
+        pattern depends on the sign of ``w``.
+
+        Raises
+        ------
+        StrengthError
+            For ``w < −1``.
+        """
+        value = read_number(strength, "guidance strength w", StrengthError)
+        if not isinstance(value, Expr) and value < -1:
+            raise StrengthError(
+                f"guidance strength w is {canonical_string(value)}: below -1 the chain is not defined; use w >= -1"
+            )
+        point = to_sympy(value)
+        return Tilt(tuple((law, exponent.subs(w, point)) for law, exponent in self.factors), self.normalised)
+
+    def intensities(self, context: Context, position: int) -> dict[int, ExpSum]:
+        """``{v: q_i(v|x_S)}`` over the tokens of positive intensity; empty for a dead position.
+
+        Raises
+        ------
+        InfiniteRatioError
+            Where a law with negative exponent excludes a token that no other law excludes.
+
+        >>> from symguide.mixture import ClassMixture
+        >>> half = {(0,): "1/2", (1,): "1/2"}
+        >>> mixture = ClassMixture.of(2, 1, {"a": ("1/2", {(0,): 1}), "b": ("1/2", half)})
+        >>> guidance(mixture.problem("a")).intensities((None,), 0)[0].expression(w)
+        (4/3)**w
+        """
+        active = [(law.conditional(context, position), exponent) for law, exponent in self.factors if exponent != 0]
+        tokens = sorted(set().union(*(table.keys() for table, _ in active)))
+        out: dict[int, ExpSum] = {}
+        for token in tokens:
+            factors = [(table.get(token, 0), exponent) for table, exponent in active]
+            if not self._vanishes(factors, context, position, token):
+                out[token] = power_product(factors)
+        return out
+
+    def _vanishes(self, factors: list[tuple[Any, Expr]], context: Context, position: int, token: int) -> bool:
+        signs = [_sign(exponent) for value, exponent in factors if value == 0]
+        if 1 in signs:
+            return True
+        if not signs:
+            return False
+        where = f"context {format_context(context)}, position {position}, token {token}"
+        if None in signs:
+            raise InfiniteRatioError(
+                f"{where}: the law with exponent -w excludes the token, so its intensity is infinite for w > 0 and zero "
+                "for w < 0; give a numeric w <= 0, or a denominator law that covers the support"
+            )
+        raise InfiniteRatioError(
+            f"{where}: a law with negative exponent excludes the token, so its intensity is infinite; "
+            "use a denominator law that covers the support"
+        )
+
+
+def guidance(problem: Problem, rule: str = "rate") -> Tilt:
+    """The tilt ``p(v|x_S,z)^{1+w} p(v|x_S)^{−w}`` of a problem under a named rule.
+
+    Parameters
+    ----------
+    problem
+        Conditional and unconditional law (a class mixture with its target, or a pair).
+    rule
+        ``"rate"`` (raw intensities) or ``"normalised"``.
+
+    Raises
+    ------
+    SymguideError
+        For an unknown rule.
+
+    References
+    ----------
+    He, Rojas, Tao, arXiv:2506.10971 (rate); Rojas et al., arXiv:2507.08965 (normalised).
+
+    >>> from symguide.mixture import ClassMixture
+    >>> problem = ClassMixture.of(2, 1, {"a": (1, {(0,): "1/3", (1,): "2/3"})}).problem("a")
+    >>> [exponent for _, exponent in guidance(problem, "normalised").factors]
+    [w + 1, -w]
+    """
+    if rule not in RULES:
+        raise SymguideError(f"guidance rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    return Tilt(((problem.conditional, 1 + w), (problem.unconditional, -w)), rule == "normalised")
+
+
+def _sign(exponent: Expr) -> int | None:
+    """The sign of an affine exponent on the whole domain ``w > −1``, or ``None`` where it changes."""
+    edge, slope = exponent.subs(w, -1), exponent.diff(w)
+    if edge >= 0 and slope >= 0:
+        return 1
+    return -1 if edge <= 0 and slope <= 0 else None
+
+
+def power_product(factors: list[tuple[Any, Expr]]) -> ExpSum:
+    """``Π_j value_j^{e_j}`` for exponents affine in ``w``, as the one-term exponential sum ``c b^w``.
+
+    >>> power_product([(Fraction(1, 2), 1 + w), (Fraction(1, 3), -w)]).expression(w)
+    (3/2)**w/2
+    """
+    coefficient: Any = Fraction(1)
+    base: Any = Fraction(1)
+    for value, exponent in factors:
+        coefficient = coefficient * _power(value, exponent.subs(w, 0))
+        base = base * _power(value, exponent.diff(w))
+    return ExpSum.of([(coefficient, base)])
+
+
+def _power(value: Any, exponent: Expr) -> Any:
+    """``value^exponent``, exactly: a rational stays one for integer exponents and becomes a SymPy power otherwise."""
+    if isinstance(exponent, Integer):
+        return value ** int(exponent)
+    return value ** float(exponent) if isinstance(value, float) else to_sympy(value) ** exponent
