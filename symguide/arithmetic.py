@@ -59,7 +59,7 @@ class _Symbolic(Arithmetic):
     def term(self, coefficient: Number, base: Number, w: Any) -> Expr:
         return to_sympy(coefficient) * Pow(to_sympy(base), w)
 
-    def exp_dd(self, nodes: Sequence[Expr], s: Expr) -> Expr:
+    def exp_dd(self, nodes: Sequence[Expr], s: Expr) -> Any:
         return exp_dd(sympy.Tuple(*nodes), s)
 
     def log(self, value: Expr) -> Expr:
@@ -83,7 +83,7 @@ class _Rational(Arithmetic):
         power = self.number(base) ** w
         if not isinstance(power, Fraction):
             raise NotExactError(
-                f"{base} to the power {w} is irrational, so rational arithmetic cannot carry it; use an integer strength"
+                f"{base} to the power {w} is irrational, so rational arithmetic cannot carry it; use an integer w"
             )
         return self.number(coefficient) * power
 
@@ -122,7 +122,7 @@ class _Precise(Arithmetic):
             return mpmath.mpf(value.numerator) / value.denominator
         if isinstance(value, float):
             return mpmath.mpf(value)
-        return value.evalf(mpmath.mp.dps + 5)._to_mpmath(mpmath.mp.prec + 10)
+        return to_sympy(value).evalf(mpmath.mp.dps + 5)._to_mpmath(mpmath.mp.prec + 10)
 
     def term(self, coefficient: Number, base: Number, w: Any) -> Any:
         return self.number(coefficient) * mpmath.power(self.number(base), self._strength(w))
@@ -170,8 +170,8 @@ BALLS: Arithmetic = _Balls()
 def power_float(base: Number, w: Any) -> Any:
     """``b^w`` for an exact positive base and float ``w``, accurate to about an ulp for any size of the exponent.
 
-    ``ln b`` is rounded once to a sum of two doubles; ``w ln b`` is formed in double-double, so the error does not grow with
-    ``w`` as that of ``float(b)**w`` does.
+    ``ln b`` is rounded once to a sum of two doubles; ``w ln b`` is formed in double-double, so the error does not grow
+    with ``w`` as that of ``float(b)**w`` does.
 
     >>> float(power_float(Fraction(4, 3), 1000.0)), float(Fraction(4, 3) ** 1000)
     (8.68433580377441e+124, 8.68433580377441e+124)

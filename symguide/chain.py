@@ -22,7 +22,11 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Reveal(Generic[V]):
-    """One reveal into a context: from which context, at which position, which token, at what rate."""
+    """One reveal into a context: from which context (its index), at which position, which token, at what rate.
+
+    >>> Reveal(source=0, position=1, token=4, rate=0.5).token
+    4
+    """
 
     source: int
     position: int
@@ -92,6 +96,11 @@ class Chain(Generic[V]):
         absorbing = {*self.terminal, *self.dead}
         return tuple(j for j in range(len(self.states)) if j not in absorbing)
 
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether no float stands in the exponential sums of the chain."""
+        return all(rate.is_exact for rate in self.exit_rates)  # pyright: ignore[reportAttributeAccessIssue]
+
     def exit_rate(self, state: int) -> V:
         """``Λ(x)``."""
         return self.exit_rates[self.exit_of[state]]
@@ -108,9 +117,7 @@ class Chain(Generic[V]):
         incoming = tuple(
             tuple(Reveal(r.source, r.position, r.token, once(r.rate)) for r in reveals) for reveals in self.incoming
         )
-        return replace(
-            self, incoming=incoming, exit_rates=tuple(map(once, self.exit_rates)), arithmetic=arithmetic
-        )
+        return replace(self, incoming=incoming, exit_rates=tuple(map(once, self.exit_rates)), arithmetic=arithmetic)
 
     def over(self, arithmetic: Arithmetic, w: Any) -> "Chain[Any]":
         """The chain at strength ``w`` with values in an arithmetic; the graph and the ties stay.
@@ -127,7 +134,8 @@ class Chain(Generic[V]):
     def ancestors(self, targets: Iterable[Context]) -> "Chain[V]":
         """The part of the chain from which some contexts are reached; their probabilities are unchanged in it.
 
-        It is closed under predecessors, so it obeys the same Kolmogorov equations; exit rates count the reveals left out.
+        It is closed under predecessors, so it obeys the same Kolmogorov equations; exit rates count the reveals left
+        out.
         """
         wanted: set[int] = set()
         stack = [self.index[context] for context in targets]
@@ -251,7 +259,12 @@ def assemble(
     edges: Mapping[Context, list[tuple[Context, int, int, Any]]],
     exits: Mapping[Context, ExpSum],
 ) -> Chain[Any]:
-    """A chain from the reveals into every context, as (source, position, token, rate), and the exit rates."""
+    """A chain from the reveals into every context, as (source, position, token, rate), and the exit rates.
+
+    >>> one = ExpSum.constant(Fraction(1))
+    >>> assemble(1, 1, {(None,): [], (0,): [((None,), 0, 0, one)]}, {(None,): one, (0,): ExpSum(())}).exit_of
+    (0, 1)
+    """
     states = tuple(sorted(edges, key=context_key))
     index = {context: j for j, context in enumerate(states)}
     incoming = tuple(

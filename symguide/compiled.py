@@ -4,12 +4,14 @@ A closed form is a sum of positive terms in divided differences, so nothing canc
 accuracy of ``exp_dd_float`` and of ``power_float``; their logarithms are formed in the log domain.
 """
 
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import flint
-import mpmath
 import numpy as np
 from sympy import Add, Expr, Function, Mul, Pow, Symbol, lambdify
 from sympy import log as ln
@@ -26,6 +28,9 @@ from symguide.solution import Solution, in_time
 from symguide.symbols import s, t, u, w
 
 __all__ = ["TARGETS", "compile_expression", "compile_solution", "enclose"]
+
+MAX_BITS = 100_000
+"""Precision at which enclosures stop being refined."""
 
 
 class _Log(Function):
@@ -58,7 +63,9 @@ class _NumPy(NumPyPrinter):
         if expr.func.__name__ == "exp":
             return f"({self._print(expr.args[0])})"
         if expr.is_Number and not expr.is_nonnegative:
-            raise SymguideError(f"{expr} is a negative term, so the log domain cannot carry it; compile the value instead")
+            raise SymguideError(
+                f"{expr} is a negative term, so the log domain cannot carry it; compile the value instead"
+            )
         return self._print(ln(expr)) if not expr.is_Number else repr(float(ln(expr)))
 
 
@@ -83,7 +90,9 @@ class _Ball(PythonCodePrinter):
     def _print_Function(self, expr: Function) -> str:
         name = expr.func.__name__
         if name not in _BALL_FUNCTIONS:
-            raise SymguideError(f"{name} has no enclosure here, so the expression cannot be compiled to balls; rewrite it")
+            raise SymguideError(
+                f"{name} has no enclosure here, so the expression cannot be compiled to balls; rewrite it"
+            )
         return f"{name}({', '.join(map(self._print, expr.args))})"
 
     _print_log = _print_exp = _print_Abs = _print_sin = _print_cos = _print_Function
@@ -96,7 +105,7 @@ def _logsumexp(values: Sequence[Any]) -> Any:
     return np.logaddexp.reduce(np.broadcast_arrays(*values), axis=0)
 
 
-_BALL_FUNCTIONS: Mapping[str, Callable[..., flint.arb]] = {
+_BALL_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "exp": lambda x: x.exp(),
     "log": lambda x: x.log(),
     "sin": lambda x: x.sin(),
@@ -130,7 +139,7 @@ TARGETS: Mapping[str, tuple[type, list[Any]]] = {
 def compile_expression(
     expressions: Expr | Sequence[Expr],
     arguments: Sequence[Symbol],
-    definitions: Mapping[Expr, Expr] | None = None,
+    definitions: Mapping[Any, Expr] | None = None,
     target: str = "numpy",
     log: bool = False,
 ) -> Callable[..., Any]:
@@ -165,9 +174,11 @@ def compile_expression(
     if target not in TARGETS:
         raise SymguideError(f"compilation target {target!r} is unknown; choose one of {', '.join(TARGETS)}")
     if log and target != "numpy":
-        raise SymguideError(f"target {target!r} has no log domain, its exponents are unbounded; take the logarithm itself")
+        raise SymguideError(
+            f"target {target!r} has no log domain, its exponents are unbounded; take the logarithm itself"
+        )
     single = isinstance(expressions, Expr)
-    wanted: list[Expr] = [expressions] if single else list(expressions)  # pyright: ignore[reportAssignmentType]
+    wanted: list[Any] = [expressions] if single else list(expressions)
     # Abbreviations print as they read, not as Python names.
     names = {key: Symbol(f"x{j}", positive=True) for j, key in enumerate(definitions or {})}
     wanted = [expression.xreplace(names) for expression in wanted]
@@ -274,25 +285,30 @@ def _check_times(at: np.ndarray, schedule: NoiseSchedule | None) -> None:
 def enclose(
     expression: Expr,
     values: Mapping[Symbol, Number],
-    definitions: Mapping[Expr, Expr] | None = None,
+    definitions: Mapping[Any, Expr] | None = None,
     digits: int = 20,
-    most: int = 100_000,
+    then: Callable[[flint.arb], flint.arb] = lambda ball: ball,
 ) -> flint.arb:
-    """A ball that provably contains an expression's value at exact arguments, with ``digits`` correct digits if possible.
+    """A ball that provably contains ``then(expression)`` at exact arguments, with ``digits`` correct digits if
+    possible.
 
-    Precision is doubled until the relative radius is below ``10^−digits`` or ``most`` bits are reached; the ball holds the
-    value in either case.
+    Precision is doubled until the relative radius is below ``10^−digits`` or ``MAX_BITS`` are reached; the ball holds
+    the value in either case.
 
-    >>> enclose(exp_dd((Symbol("a"), Symbol("b")), s), {Symbol("a"): Fraction(1), Symbol("b"): Fraction(1), s: Fraction(1)})
-    [0.36787944117144232 +/- 1.60e-18]
+    >>> with flint.ctx.workdps(20):
+    ...     enclose(exp_dd((Symbol("a"), Symbol("b")), s), {key: Fraction(1) for key in (Symbol("a"), Symbol("b"), s)})
+    [0.3678794411714423216 +/- 4.28e-20]
     """
     symbols = list(values)
     function = compile_expression(expression, symbols, definitions, "balls")
     bits = 64 + 4 * digits
-    tolerance = flint.arb(10) ** -digits
     while True:
         with flint.ctx.workprec(bits):
-            ball = function(*(BALLS.number(values[symbol]) for symbol in symbols))
-            if ball == 0 or (ball.is_finite() and ball.rad() < abs(ball) * tolerance) or 2 * bits > most:
+            ball = then(function(*(BALLS.number(values[symbol]) for symbol in symbols)))
+            if (
+                ball == 0
+                or (ball.is_finite() and ball.rad() < abs(ball) * flint.arb(10) ** -digits)
+                or 2 * bits > MAX_BITS
+            ):
                 return ball
         bits *= 2

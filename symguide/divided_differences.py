@@ -8,8 +8,8 @@ For nodes ``Λ_0 … Λ_n ≥ 0`` and a clock ``s ≥ 0`` all three compute
 the density-like weight of a path with exit rates ``Λ_j``: positive, symmetric, entire, and with repeated nodes as an
 ordinary case. With ``y_j = −Λ_j s`` sorted, a spread ``y_n − y_0`` above ``SPREAD`` allows the recursion
 ``exp[y_0 … y_n] = (exp[y_1 … y_n] − exp[y_0 … y_{n−1}]) / (y_n − y_0)``, which then cancels at most a factor
-``1 + 2n/SPREAD`` per level; below it, the series ``e^{y_0} Σ_k h_k(y − y_0) / (n+k)!`` has positive terms only (``h_k``:
-complete homogeneous symmetric polynomials). So near-ties cost no digits.
+``1 + 2n/SPREAD`` per level; below it, the series ``e^{y_0} Σ_k h_k(y − y_0) / (n+k)!`` has positive terms only
+(``h_k``: complete homogeneous symmetric polynomials). So near-ties cost no digits.
 
 References
 ----------
@@ -34,7 +34,8 @@ _TERMS = 36
 
 
 def exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> NDArray[np.float64]:
-    """``s^n exp[−Λ_0 s, …, −Λ_n s]`` in double precision, broadcasting over the nodes and ``s``; ``s = ∞`` is the limit.
+    """``s^n exp[−Λ_0 s, …, −Λ_n s]`` in double precision, broadcasting over the nodes and ``s``; ``s = ∞`` is the
+    limit.
 
     The relative error is a few dozen units in the last place plus that of ``exp(−Λ s)`` for the given floats, which is
     ``Λ s`` units: nodes must be as accurate as ``Λ s`` demands.
@@ -68,7 +69,9 @@ def _limit(nodes: Sequence[ArrayLike]) -> NDArray[np.float64]:
     """``s → ∞``: ``1/Π Λ_j`` over the other nodes where exactly one node is 0, and 0 where none is."""
     rates = np.stack(np.broadcast_arrays(*(np.asarray(node, np.float64) for node in nodes)))
     zeros = (rates == 0).sum(axis=0)
-    return np.where(zeros == 1, 1.0 / np.prod(np.where(rates == 0, 1.0, rates), axis=0), np.where(zeros > 1, np.inf, 0.0))
+    return np.where(
+        zeros == 1, 1.0 / np.prod(np.where(rates == 0, 1.0, rates), axis=0), np.where(zeros > 1, np.inf, 0.0)
+    )
 
 
 def _scaled(nodes: Sequence[ArrayLike], s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -164,7 +167,8 @@ def exp_dd_ball(nodes: Sequence[flint.arb], s: flint.arb) -> flint.arb:
     """An enclosure of ``s^n exp[−Λ_0 s, …, −Λ_n s]`` at the working precision of python-flint.
 
     It is the corner of ``exp(s B)`` for the bidiagonal ``B`` with ``−Λ_j`` on the diagonal and ones above it, which
-    needs no case for nodes that coincide or whose balls overlap.
+    needs no case for nodes that coincide or whose balls overlap. The slowest decay is factored out, so that the ball
+    stays tight where the value is exponentially small.
 
     >>> exp_dd_ball([flint.arb(1), flint.arb(1)], flint.arb("0.5")).overlaps(flint.arb(-0.5).exp() / 2)
     True
@@ -172,9 +176,10 @@ def exp_dd_ball(nodes: Sequence[flint.arb], s: flint.arb) -> flint.arb:
     size = len(nodes)
     if size == 1:
         return (-nodes[0] * s).exp()
+    slowest = min(nodes, key=lambda node: node.mid())
     matrix = flint.arb_mat(size, size)
     for j, node in enumerate(nodes):
-        matrix[j, j] = -node * s
+        matrix[j, j] = (slowest - node) * s
         if j + 1 < size:
             matrix[j, j + 1] = s
-    return matrix.exp()[0, size - 1]
+    return (-slowest * s).exp() * matrix.exp()[0, size - 1]

@@ -2,16 +2,35 @@ r"""The divided difference of the exponential as a SymPy function: the atom of e
 
 ``exp_dd((Λ_0, …, Λ_n), s) = s^n exp[−Λ_0 s, …, −Λ_n s]`` is the clock-``s`` weight of a path whose contexts are left at
 the rates ``Λ_j``: the hypoexponential (Coxian phase-type) law. It is symmetric, positive and entire in its nodes, so
-coinciding exit rates are no special case of a closed form. Where somebody wants powers of ``u = e^{−s}``, this module is
-the only one that has to ask which rates coincide.
+coinciding exit rates are no special case of a closed form. Where somebody wants powers of ``u = e^{−s}``, this module
+is the only one that has to ask which rates coincide.
 """
+
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import mpmath
-from sympy import Add, Expr, Function, Mul, Ne, Pow, S, Tuple, binomial, cancel, default_sort_key, exp, factorial, log, together
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Mul,
+    Ne,
+    Pow,
+    S,
+    Tuple,
+    binomial,
+    cancel,
+    default_sort_key,
+    exp,
+    factorial,
+    log,
+    together,
+)
 from sympy.core.relational import Relational
 
 from symguide.divided_differences import exp_dd_mp
@@ -19,7 +38,7 @@ from symguide.divided_differences import exp_dd_mp
 __all__ = ["confluent_equal", "exp_dd", "from_powers", "in_powers"]
 
 
-class exp_dd(Function):  # noqa: N801 - SymPy functions are written as they print
+class exp_dd(Function):
     """``exp_dd((Λ_0, …, Λ_n), s) = s^n exp[−Λ_0 s, …, −Λ_n s]``.
 
     One node gives ``exp(−Λ s)``; ``s = 0`` gives 0 for two or more nodes. Nodes are kept in a canonical order.
@@ -89,7 +108,7 @@ class exp_dd(Function):  # noqa: N801 - SymPy functions are written as they prin
         return self._eval_rewrite_as_exp(*self.args) if rule is exp else None
 
     def _eval_evalf(self, prec: int) -> Expr | None:
-        nodes = [node._eval_evalf(prec + 10) for node in self.nodes]
+        nodes: list[Any] = [node._eval_evalf(prec + 10) for node in self.nodes]
         clock = self.clock._eval_evalf(prec + 10)
         if clock is None or not clock.is_Number or not all(node is not None and node.is_Number for node in nodes):
             return None
@@ -123,9 +142,9 @@ def confluent_equal(left: Expr, right: Expr) -> bool | None:
 def in_powers(expression: Expr) -> tuple[Expr, frozenset[Relational]]:
     """Rewrite divided differences as powers of ``u`` (exponentials in ``s``), with the conditions for it.
 
-    ``exp_dd((Λ_0 … Λ_n), s) = Σ_j e^{−Λ_j s} / Π_{i≠j} (Λ_i − Λ_j)`` for distinct nodes; a node of multiplicity ``m`` brings
-    powers of ``s`` up to ``m − 1``. The rewriting holds when the returned conditions hold: nodes that are not known to
-    differ are taken as different, and the condition says so.
+    ``exp_dd((Λ_0 … Λ_n), s) = Σ_j e^{−Λ_j s} / Π_{i≠j} (Λ_i − Λ_j)`` for distinct nodes; a node of multiplicity ``m``
+    brings powers of ``s`` up to ``m − 1``. The rewriting holds when the returned conditions hold: nodes that are not
+    known to differ are taken as different, and the condition says so.
 
     >>> from sympy import log, symbols
     >>> a, b, u = symbols("a b u", positive=True)
@@ -150,8 +169,9 @@ def in_powers(expression: Expr) -> tuple[Expr, frozenset[Relational]]:
 def from_powers(expression: Expr, u: Expr) -> Expr:
     """Rewrite a sum of powers of ``u`` as divided differences at ``s = −ln u``: the inverse of :func:`in_powers`.
 
-    By Newton's interpolation, ``u^{Λ_j} = Σ_k Π_{i<k} (Λ_i − Λ_j) · exp_dd((Λ_0 … Λ_k), s)``, so ``Σ_j A_j u^{Λ_j}`` has the
-    coefficients ``Σ_j A_j Π_{i<k} (Λ_i − Λ_j)``: an identity, without conditions. Coefficients must be free of ``u``.
+    By Newton's interpolation, ``u^{Λ_j} = Σ_k Π_{i<k} (Λ_i − Λ_j) · exp_dd((Λ_0 … Λ_k), s)``, so ``Σ_j A_j u^{Λ_j}``
+    has the coefficients ``Σ_j A_j Π_{i<k} (Λ_i − Λ_j)``: an identity, without conditions. Coefficients must be free of
+    ``u``.
 
     >>> from sympy import symbols
     >>> a, b, u = symbols("a b u", positive=True)
@@ -163,7 +183,9 @@ def from_powers(expression: Expr, u: Expr) -> Expr:
         coefficient, power = term.as_independent(u)
         base, exponent = power.as_base_exp()
         if power != 1 and base != u:
-            raise ValueError(f"{term} is no multiple of a power of {u}; rewrite with in_powers only distinct exit rates")
+            raise ValueError(
+                f"{term} is no multiple of a power of {u}; rewrite with in_powers only distinct exit rates"
+            )
         gathered.setdefault(exponent if power != 1 else S.Zero, []).append(coefficient)
     rates = sorted(gathered, key=default_sort_key)
     parts = []

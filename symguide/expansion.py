@@ -1,12 +1,12 @@
 """The closed form of a triangular chain: sums over reveal paths, gathered by the exit rates along them.
 
-``P_x(s) = Σ_paths Π r · exp_dd((Λ_0, …, Λ_n), s)``. Because ``exp_dd`` is symmetric, paths with the same multiset of exit
-rates merge, and because it is confluent by definition, no case is ever singular. Each step of the recursion appends a
-node: ``∫_0^s e^{−Λ(s−σ)} exp_dd(nodes, σ) dσ = exp_dd(nodes ∪ Λ, s)``.
+``P_x(s) = Σ_paths Π r · exp_dd((Λ_0, …, Λ_n), s)``. Because ``exp_dd`` is symmetric, paths with the same multiset of
+exit rates merge, and because it is confluent by definition, no case is ever singular. Each step of the recursion
+appends a node: ``∫_0^s e^{−Λ(s−σ)} exp_dd(nodes, σ) dσ = exp_dd(nodes ∪ Λ, s)``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -15,6 +15,7 @@ import numpy as np
 
 from symguide.arithmetic import FLOATS, Arithmetic
 from symguide.chain import Chain
+from symguide.divided_differences import log_exp_dd_float
 from symguide.errors import ChainTooLargeError
 
 __all__ = ["MAX_TERMS", "Expansion", "Nodes", "expand"]
@@ -29,7 +30,14 @@ Nodes: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Expansion(Generic[V]):
-    """``P_x(s) = Σ_nodes C_x(nodes) · exp_dd(Λ_nodes, s)`` for every state of a chain with values in one arithmetic."""
+    """``P_x(s) = Σ_nodes C_x(nodes) · exp_dd(Λ_nodes, s)`` for every state of a chain with values in one arithmetic.
+
+    >>> from symguide.symbols import s
+    >>> from symguide.family import representative
+    >>> expansion = expand(representative(1).chain)
+    >>> expansion.size, expansion.survival(s)
+    (2, exp(-s*Z))
+    """
 
     chain: Chain[V]
     terms: tuple[Mapping[Nodes, V], ...]
@@ -59,7 +67,8 @@ class Expansion(Generic[V]):
         needed = list(dict.fromkeys(nodes for terms in sums for nodes in terms))
         known = dict(zip(needed, _weights(self.chain, needed, s), strict=True))
         return [
-            self.arithmetic.total([coefficient * known[nodes] for nodes, coefficient in terms.items()]) for terms in sums
+            self.arithmetic.total([coefficient * known[nodes] for nodes, coefficient in terms.items()])
+            for terms in sums
         ]
 
     def probabilities(self, s: Any) -> list[Any]:
@@ -69,6 +78,13 @@ class Expansion(Generic[V]):
     def survival(self, s: Any) -> Any:
         """``TV(P(s), P(∞)) = P(neither terminal nor dead at s)``."""
         return self.at(s, [self.combine(self.chain.transient)])[0]
+
+    def log_survival(self, s: float) -> float:
+        """``ln TV`` in floats, formed in the log domain: finite where TV underflows."""
+        terms = self.combine(self.chain.transient)
+        weights = _float_weights(self.chain, list(terms), s, log_exp_dd_float)
+        coefficients = np.log([float(value) for value in terms.values()])  # pyright: ignore[reportArgumentType]
+        return float(np.logaddexp.reduce(coefficients + np.array(weights)))
 
 
 def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
@@ -90,7 +106,9 @@ def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
     {(0, 1, 3): r(M,0->0,0)*r(M,M->M,0), (0, 2, 3): r(0,M->0,0)*r(M,M->0,M)}
     """
     arithmetic = chain.arithmetic
-    assert arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w) or named(chain, w)"
+    assert arithmetic is not None, (
+        "a chain of exponential sums has no values; use over(arithmetic, w) or named(chain, w)"
+    )
     terms: list[dict[Nodes, Any]] = [{(chain.exit_of[0],): arithmetic.number(Fraction(1))}]
     count = 1
     for state in range(1, len(chain.states)):
@@ -110,18 +128,21 @@ def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
 
 
 def _weights(chain: Chain[Any], needed: list[Nodes], s: Any) -> list[Any]:
-    if chain.arithmetic is not FLOATS:
-        assert chain.arithmetic is not None
-        return [chain.arithmetic.exp_dd([chain.exit_rates[j] for j in nodes], s) for nodes in needed]
-    # Arrays of paths of one length at a time: the same function, once per length.
+    assert chain.arithmetic is not None
+    if chain.arithmetic is FLOATS:
+        return _float_weights(chain, needed, s, FLOATS.exp_dd)
+    return [chain.arithmetic.exp_dd([chain.exit_rates[j] for j in nodes], s) for nodes in needed]
+
+
+def _float_weights(chain: Chain[Any], needed: list[Nodes], s: Any, weight: Callable[..., Any]) -> list[Any]:
+    """One array call per path length."""
     rates = np.stack(np.broadcast_arrays(*chain.exit_rates))
-    out: list[Any] = [None] * len(needed)
     by_length: dict[int, list[int]] = defaultdict(list)
     for place, nodes in enumerate(needed):
         by_length[len(nodes)].append(place)
+    out: list[Any] = [None] * len(needed)
     for length, places in by_length.items():
         table = np.array([needed[place] for place in places])
-        values = FLOATS.exp_dd([rates[table[:, j]] for j in range(length)], s)
-        for place, value in zip(places, values, strict=True):
+        for place, value in zip(places, weight([rates[table[:, j]] for j in range(length)], s), strict=True):
             out[place] = value
     return out

@@ -96,7 +96,13 @@ class ExpSum:
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """``numerator / denominator`` of two exponential sums: an intensity of the normalised rule, ``q_i(v) / Z_i``."""
+    """``numerator / denominator`` of two exponential sums: an intensity of the normalised rule, ``q_i(v) / Z_i``.
+
+    >>> from symguide.symbols import w
+    >>> one = ExpSum.constant(Fraction(1))
+    >>> Quotient(one, ExpSum.of([(1, Fraction(2)), (1, Fraction(1))])).expression(w)
+    1/(2**w + 1)
+    """
 
     numerator: ExpSum
     denominator: ExpSum

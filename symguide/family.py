@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from itertools import combinations, product
-from typing import Any
+from typing import Any, cast
 
 from sympy import Expr, Function, Integer, Sum, Symbol, Tuple
 
@@ -16,9 +16,9 @@ from symguide.tilt import power_product
 
 __all__ = ["PositionRate", "TokenProbability", "rate_symbols", "representative", "vocabulary_size"]
 
-vocabulary_size = symbol("N", integer=True, positive=True)
+vocabulary_size: Any = symbol("N", integer=True, positive=True)
 """The number of tokens where it is a symbol."""
-MASK_SYMBOL = symbol(MASK)
+MASK_SYMBOL: Symbol = symbol(MASK)
 """The mask inside SymPy expressions."""
 
 
@@ -42,7 +42,8 @@ class TokenProbability(Function):
         return tex if exp is None else f"{tex}^{{{exp}}}"
 
     def _given(self, printer: Any, bar: str) -> str:
-        shown = [printer._print(value) for value in self.args[2]] if set(self.args[2]) != {MASK_SYMBOL} else []
+        context: Any = self.args[2]
+        shown = [printer._print(value) for value in context] if set(context) != {MASK_SYMBOL} else []
         given = ",".join([*shown, *(["z"] if self.args[3] == 1 else [])])
         return bar + given if given else ""
 
@@ -73,7 +74,8 @@ class PositionRate(Function):
         return tex if exp is None else rf"{{{tex}}}^{{{exp}}}"
 
     def _parts(self) -> tuple[str, tuple[Expr, ...]]:
-        position, shown = self.args[0], tuple(self.args[1])
+        position, context = cast(tuple[Any, Any], self.args)
+        shown = tuple(context)
         revealed = tuple(value for value in shown if value != MASK_SYMBOL)
         if len(shown) == 1:
             return "Z", ()
@@ -105,10 +107,10 @@ def rate_symbols(vocabulary: int, length: int) -> Chain[Any]:
 def representative(length: int, normalised: bool = False) -> NamedChain:
     """The chain seen along one sequence ``x_1 … x_D`` of general laws with a symbolic number ``N`` of tokens.
 
-    Its states are the contexts that show some of the tokens ``x_i``: those are all the contexts through which that sequence
-    is reached, so their probabilities are those of the whole chain. The raw intensities are
-    ``q_i(x_i|x_S) = p_i(x_i|x_S,z)^{1+w} p_i(x_i|x_S)^{−w}``, the position rates ``Z_i(x_S) = Σ_v q_i(v|x_S)`` are sums over
-    all ``N`` tokens, and the exit rates are ``Σ_i Z_i``, or the number of masks for the normalised rule.
+    Its states are the contexts that show some of the tokens ``x_i``: those are all the contexts through which that
+    sequence is reached, so their probabilities are those of the whole chain. The raw intensities are ``q_i(x_i|x_S) =
+    p_i(x_i|x_S,z)^{1+w} p_i(x_i|x_S)^{−w}``, the position rates ``Z_i(x_S) = Σ_v q_i(v|x_S)`` are sums over all ``N``
+    tokens, and the exit rates are ``Σ_i Z_i``, or the number of masks for the normalised rule.
 
     Parameters
     ----------
@@ -119,17 +121,20 @@ def representative(length: int, normalised: bool = False) -> NamedChain:
 
     References
     ----------
-    He, Rojas, Tao, arXiv:2506.10971: the one- and two-token dynamics, where ``Z_2(x_1) = c_{x_1}``, ``Z_1(x_2) = d_{x_2}``.
+    He, Rojas, Tao, arXiv:2506.10971: the one- and two-token dynamics, where ``Z_2(x_1) = c_{x_1}``, ``Z_1(x_2) =
+    d_{x_2}``.
 
     >>> family = representative(1)
     >>> family.chain.states, family.definitions
     (((None,), (x_1,)), {Z: Sum((p_1(v|z)/p_1(v))**w*p_1(v|z), (v, 0, N - 1))})
     """
-    tokens = tuple(symbol(f"x_{i + 1}", integer=True, nonnegative=True) for i in range(length))
+    tokens: tuple[Any, ...] = tuple(symbol(f"x_{i + 1}", integer=True, nonnegative=True) for i in range(length))
     definitions: dict[Expr, Expr] = {}
     totals: dict[tuple[Context, int], Expr] = {}
     subsets = [shown for size in range(length + 1) for shown in combinations(range(length), size)]
-    states = tuple(tuple(tokens[i] if i in shown else None for i in range(length)) for shown in subsets)
+    states: tuple[tuple[Any, ...], ...] = tuple(
+        tuple(tokens[i] if i in shown else None for i in range(length)) for shown in subsets
+    )
     for context in states:
         for position in range(length):
             if context[position] is None:
@@ -167,11 +172,11 @@ def _reveal_terms(context: Context, position: int, token: Expr) -> ExpSum:
     return power_product([(conditional, 1 + w), (unconditional, -w)])
 
 
-def _sum_of_intensities(context: Context, position: int) -> Expr:
+def _sum_of_intensities(context: Context, position: int) -> Any:
     token = symbol("v", integer=True, nonnegative=True)
     return Sum(_reveal_terms(context, position, token).expression(w), (token, 0, vocabulary_size - 1))
 
 
-def _position_rate(context: Context, position: int) -> Expr:
+def _position_rate(context: Context, position: int) -> Any:
     shown = Tuple(*(MASK_SYMBOL if value is None else value for value in context))
     return PositionRate(Integer(position + 1), shown)

@@ -9,7 +9,7 @@ from typing import Any
 from symguide.arithmetic import Arithmetic
 from symguide.chain import Chain
 from symguide.errors import DataError
-from symguide.law import Context, Law, TableLaw, format_context
+from symguide.law import Context, TableLaw, format_context
 from symguide.mixture import Problem
 from symguide.tilt import Tilt, power_product
 
@@ -46,6 +46,11 @@ class Distribution:
         One value for each.
     arithmetic
         What the values are.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> law = Distribution(((0,), (2,)), (Fraction(1, 3), Fraction(2, 3)), RATIONAL)
+    >>> law[(2,)], law[(1,)]
+    (Fraction(2, 3), Fraction(0, 1))
     """
 
     states: tuple[Context, ...]
@@ -86,19 +91,31 @@ def terminal_law(chain: Chain[Any]) -> Distribution:
 
 
 def law_distribution(law: TableLaw, arithmetic: Arithmetic) -> Distribution:
-    """A listed law as a distribution in some arithmetic."""
+    """A listed law as a distribution in some arithmetic.
+
+    >>> from symguide.arithmetic import SYMBOLIC
+    >>> law_distribution(TableLaw.symbolic(2, 1, "z"), SYMBOLIC)[(1,)]
+    p(1|z)
+    """
     return Distribution(tuple(law.weights), tuple(map(arithmetic.number, law.weights.values())), arithmetic)
 
 
 def tilted_law(tilt: Tilt, states: Sequence[Context], arithmetic: Arithmetic, w: Any) -> Distribution:
-    """The tilted law ``p_{z,w}(x) = Π_j p_j(x)^{e_j} / Z_{z,w}`` on the given terminal contexts, which must hold its support.
+    """The tilted law ``p_{z,w}(x) = Π_j p_j(x)^{e_j} / Z_{z,w}`` on the given terminal contexts, which must hold its
+    support.
 
-    For class guidance ``p_{z,w}(x) ∝ p(x|z)^{1+w} p(x)^{−w}``. Every ``x`` of positive tilted weight is reachable, so the
-    terminal contexts of the chain serve as ``states``.
+    For class guidance ``p_{z,w}(x) ∝ p(x|z)^{1+w} p(x)^{−w}``. Every ``x`` of positive tilted weight is reachable, so
+    the terminal contexts of the chain serve as ``states``.
 
     References
     ----------
     He, Rojas, Tao, arXiv:2506.10971, the tilted distribution.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> from symguide.datasets import load
+    >>> from symguide.tilt import guidance
+    >>> tilted_law(guidance(load("interval-overlap")), [(v,) for v in range(4, 10)], RATIONAL, 1)[(4,)]
+    Fraction(1, 10)
     """
     kept: list[Context] = []
     weights: list[Any] = []
@@ -132,18 +149,41 @@ def kl_divergence(left: Distribution, right: Distribution) -> Any:
     ------
     DataError
         Where ``Q`` excludes a context that ``P`` charges: the divergence is infinite.
+
+    >>> from symguide.arithmetic import FLOATS
+    >>> fair, biased = (Distribution(((0,), (1,)), (p, 1 - p), FLOATS) for p in (0.5, 0.25))
+    >>> float(kl_divergence(fair, biased))
+    0.14384103622589042
     """
     log = left.arithmetic.log
     return left.arithmetic.total([p * log(p / q) for p, q in _ratios(left, right)])
 
 
 def chi_square(left: Distribution, right: Distribution) -> Any:
-    """``χ²(P ‖ Q) = Σ_x P(x)²/Q(x) − 1``; raises as :func:`kl_divergence` does."""
+    """``χ²(P ‖ Q) = Σ_x P(x)²/Q(x) − 1``; raises as :func:`kl_divergence` does.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> fair, biased = (Distribution(((0,), (1,)), (p, 1 - p), RATIONAL) for p in (Fraction(1, 2), Fraction(1, 4)))
+    >>> chi_square(fair, biased)
+    Fraction(1, 3)
+    """
     return left.arithmetic.total([p * p / q for p, q in _ratios(left, right)]) - 1
 
 
 def renyi_divergence(left: Distribution, right: Distribution, order: int) -> Any:
-    """``D_a(P ‖ Q) = ln Σ_x P(x)^a Q(x)^{1−a} / (a − 1)`` for an integer order ``a ≥ 2``; raises as :func:`kl_divergence`."""
+    """``D_a(P ‖ Q) = ln Σ_x P(x)^a Q(x)^{1−a} / (a − 1)`` for an integer order ``a ≥ 2``.
+
+    Raises
+    ------
+    DataError
+        For other orders, and where ``Q`` excludes a context that ``P`` charges.
+
+    >>> from sympy import Rational
+    >>> from symguide.arithmetic import SYMBOLIC
+    >>> fair, biased = (Distribution(((0,), (1,)), (p, 1 - p), SYMBOLIC) for p in (Rational(1, 2), Rational(1, 4)))
+    >>> renyi_divergence(fair, biased, 2)
+    log(4/3)
+    """
     if isinstance(order, bool) or not isinstance(order, int) or order < 2:
         raise DataError(f"Rényi order {order} is no integer above 1, so the sum is not rational; use an integer >= 2")
     moments = left.arithmetic.total([p * (p / q) ** (order - 1) for p, q in _ratios(left, right)])
@@ -151,12 +191,22 @@ def renyi_divergence(left: Distribution, right: Distribution, order: int) -> Any
 
 
 def entropy(law: Distribution) -> Any:
-    """``H(P) = −Σ_x P(x) ln P(x)`` in nats."""
+    """``H(P) = −Σ_x P(x) ln P(x)`` in nats.
+
+    >>> from symguide.arithmetic import FLOATS
+    >>> float(entropy(Distribution(((0,), (1,)), (0.5, 0.5), FLOATS)))
+    0.6931471805599453
+    """
     return -law.arithmetic.total([p * law.arithmetic.log(p) for _, p in _charged(law)])
 
 
 def expectation(law: Distribution, value: Callable[[Context], Any]) -> Any:
-    """``E[f(X)] = Σ_x P(x) f(x)``."""
+    """``E[f(X)] = Σ_x P(x) f(x)``.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> expectation(Distribution(((0,), (1,)), (Fraction(1, 4), Fraction(3, 4)), RATIONAL), lambda x: 10 * x[0])
+    Fraction(15, 2)
+    """
     return law.arithmetic.total([p * value(x) for x, p in _charged(law)])
 
 
@@ -167,6 +217,12 @@ def posterior(law: Distribution, problem: Problem) -> Any:
     ------
     DataError
         For a pair, which has no class prior.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> from symguide.datasets import load
+    >>> problem = load("interval-overlap")
+    >>> posterior(law_distribution(problem.conditional, RATIONAL), problem)
+    Fraction(5, 6)
     """
     return expectation(law, lambda x: _class_posterior(law, problem, x))
 
@@ -178,6 +234,12 @@ def reciprocal_posterior(law: Distribution, problem: Problem) -> Any:
     ------
     DataError
         For a pair, and where ``p(z|x) = 0`` is charged: the value is infinite.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> from symguide.datasets import load
+    >>> problem = load("interval-overlap")
+    >>> reciprocal_posterior(law_distribution(problem.conditional, RATIONAL), problem)
+    Fraction(4, 3)
     """
 
     def reciprocal(x: Context) -> Any:
@@ -190,28 +252,50 @@ def reciprocal_posterior(law: Distribution, problem: Problem) -> Any:
 
 
 def mean_tokens(law: Distribution) -> list[Any]:
-    """``E[X_i]`` for every position, of token values ``0..N−1``, on terminal contexts."""
+    """``E[X_i]`` for every position, of token values ``0..N−1``, on terminal contexts.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> mean_tokens(Distribution(((0, 3), (1, 1)), (Fraction(1, 4), Fraction(3, 4)), RATIONAL))
+    [Fraction(3, 4), Fraction(3, 2)]
+    """
     return [expectation(law, lambda x, i=i: _token(x, i)) for i in range(len(law.states[0]))]
 
 
 def covariance(law: Distribution) -> list[list[Any]]:
-    """``Cov(X_i, X_j)``, a ``D × D`` list of rows, of token values on terminal contexts."""
+    """``Cov(X_i, X_j)``, a ``D × D`` list of rows, of token values on terminal contexts.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> covariance(Distribution(((0, 3), (1, 1)), (Fraction(1, 2), Fraction(1, 2)), RATIONAL))
+    [[Fraction(1, 4), Fraction(-1, 2)], [Fraction(-1, 2), Fraction(1, 1)]]
+    """
     means = mean_tokens(law)
     length = len(means)
     return [
-        [expectation(law, lambda x, i=i, j=j: (_token(x, i) - means[i]) * (_token(x, j) - means[j])) for j in range(length)]
+        [
+            expectation(law, lambda x, i=i, j=j: (_token(x, i) - means[i]) * (_token(x, j) - means[j]))
+            for j in range(length)
+        ]
         for i in range(length)
     ]
 
 
 def expected_masks(law: Distribution) -> Any:
-    """The expected number of masked tokens."""
+    """The expected number of masked tokens.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> expected_masks(Distribution(((None, None), (None, 1)), (Fraction(1, 2), Fraction(1, 2)), RATIONAL))
+    Fraction(3, 2)
+    """
     return expectation(law, lambda x: sum(token is None for token in x))
 
 
 @dataclass(frozen=True, slots=True)
 class LastReveal:
-    """Mean and variance, on the clock ``s``, of the time at which the last token is revealed."""
+    """Mean and variance, on the clock ``s``, of the time at which the last token is revealed.
+
+    >>> LastReveal(mean=1.5, variance=1.25).mean
+    1.5
+    """
 
     mean: Any
     variance: Any
@@ -258,7 +342,9 @@ def _ratios(left: Distribution, right: Distribution) -> list[tuple[Any, Any]]:
     for x, p in _charged(left):
         q = right[x]
         if _is_zero(q):
-            raise DataError(f"tokens {format_context(x)} are charged by one law and excluded by the other: it is infinite")
+            raise DataError(
+                f"tokens {format_context(x)} are charged by one law and excluded by the other: it is infinite"
+            )
         pairs.append((p, q))
     return pairs
 
@@ -269,7 +355,9 @@ def _is_zero(value: Any) -> bool:
 
 def _class_posterior(law: Distribution, problem: Problem, x: Context) -> Any:
     if problem.prior is None:
-        raise DataError(f"{problem.name}: a pair of laws has no class prior, so p(z|x) is not defined; use a class mixture")
+        raise DataError(
+            f"{problem.name}: a pair of laws has no class prior, so p(z|x) is not defined; use a class mixture"
+        )
     number = law.arithmetic.number
     return number(problem.prior) * number(problem.conditional.weight(x)) / number(problem.unconditional.weight(x))
 

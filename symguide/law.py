@@ -105,10 +105,14 @@ class TableLaw(Law):
         for tokens, given in pairs:
             key = _read_tokens(tokens, vocabulary, length, name)
             if key in checked:
-                raise DataError(f"{name}: tokens {list(key)} are listed twice, so their weight is ambiguous; merge them")
+                raise DataError(
+                    f"{name}: tokens {list(key)} are listed twice, so their weight is ambiguous; merge them"
+                )
             value = read_number(given, f"{name}: weight of {list(key)}", DataError)
             if not isinstance(value, sympy.Expr) and value < 0:
-                raise DataError(f"{name}: weight of {list(key)} is {value}: a probability is never negative; correct it")
+                raise DataError(
+                    f"{name}: weight of {list(key)} is {value}: a probability is never negative; correct it"
+                )
             checked[key] = value
         support = {key: value for key, value in sorted(checked.items()) if value != 0}
         if not support:
@@ -128,7 +132,10 @@ class TableLaw(Law):
                 f"{name}: the array has shape {table.shape}, but a law of D tokens needs (N,)*D; "
                 "give every axis the vocabulary size"
             )
-        pairs = ((index, table[index].item() if hasattr(table[index], "item") else table[index]) for index in np.ndindex(table.shape))
+        pairs = (
+            (index, table[index].item() if hasattr(table[index], "item") else table[index])
+            for index in np.ndindex(table.shape)
+        )
         return cls.from_mapping(table.shape[0], table.ndim, pairs, name)
 
     @classmethod
@@ -172,9 +179,8 @@ class TableLaw(Law):
             terms: dict[Context, list[Number]] = defaultdict(list)
             for tokens, weight in self.weights.items():
                 terms[tuple(v if i in shown else None for i, v in enumerate(tokens))].append(weight)
-            known = {context: total(weights) for context, weights in terms.items()}
-            if not positions:
-                known = {(None,) * self.length: Fraction(1)}
+            # The weights of a symbolic law sum to one by assumption, so the empty context is not summed.
+            known = {x: total(weights) if positions else Fraction(1) for x, weights in terms.items()}
             self._marginals[positions] = known
         return known
 

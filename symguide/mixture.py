@@ -37,6 +37,11 @@ class Problem:
         What to call the problem, and whom to cite for its data.
     notes
         What a reader must know about how the data were read.
+
+    >>> strong = TableLaw.from_mapping(2, 1, {(0,): "3/4", (1,): "1/4"})
+    >>> weak = TableLaw.from_mapping(2, 1, {(0,): "1/2", (1,): "1/2"})
+    >>> Problem(strong, weak, name="autoguidance").vocabulary
+    2
     """
 
     conditional: Law
@@ -124,7 +129,9 @@ class ClassMixture:
             laws[key] = _read_law(vocabulary, length, data, where, decimal)
             value = read_number(prior, f"{where}: prior", DataError)
             if not isinstance(value, sympy.Expr) and value <= 0:
-                raise DataError(f"{where}: prior is {value}: a class needs a positive prior; correct it or drop the class")
+                raise DataError(
+                    f"{where}: prior is {value}: a class needs a positive prior; correct it or drop the class"
+                )
             given[key] = value
         priors, rescaled = _normalise_priors(given, name, decimal)
         notes = tuple(f"law of class {key!r} was divided by its sum" for key in laws if laws[key].rescaled)
@@ -156,7 +163,9 @@ class ClassMixture:
             If there is no such class.
         """
         if target not in self.laws:
-            raise DataError(f"{self.name}: there is no class {target!r}; choose one of {', '.join(map(repr, self.laws))}")
+            raise DataError(
+                f"{self.name}: there is no class {target!r}; choose one of {', '.join(map(repr, self.laws))}"
+            )
         return Problem(
             self.laws[target],
             self.marginal,
@@ -178,7 +187,8 @@ def _read_law(vocabulary: int, length: int, data: Any, where: str, decimal: bool
         return TableLaw.from_mapping(vocabulary, length, data, where, decimal)
     if (law.vocabulary, law.length) != (vocabulary, length):
         raise DataError(
-            f"{where}: the law lives on (N, D) = {(law.vocabulary, law.length)}, the mixture on {(vocabulary, length)}; "
+            f"{where}: the law lives on (N, D) = {(law.vocabulary, law.length)}, the mixture on "
+            f"{(vocabulary, length)}; "
             "give both one grid"
         )
     return law

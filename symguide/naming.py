@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from sympy import Expr
 
@@ -27,6 +27,10 @@ class NamedChain:
         ``{abbreviation: expression in w and the data}``.
     w
         The guidance strength they speak of.
+
+    >>> from symguide.family import representative
+    >>> representative(2).chain.exit_rates
+    (Z_1 + Z_2, c(x_1), d(x_2), 0)
     """
 
     chain: Chain[Expr]
@@ -35,14 +39,14 @@ class NamedChain:
 
     def spell_out(self, expression: Expr) -> Expr:
         """The expression with its abbreviations replaced by what they stand for."""
-        return expression.xreplace(dict(self.definitions))
+        return cast(Expr, expression.xreplace(dict(self.definitions)))
 
 
 def named(chain: Chain[Any], w: Expr) -> NamedChain:
     """The chain over SymPy with its sums abbreviated by symbols, and what each symbol stands for.
 
-    Exit rates become ``Λ`` symbols and the normalisers of the normalised rule ``Z`` symbols, one symbol per distinct sum,
-    so closed forms keep their shared form. Constants stay numbers.
+    Exit rates become ``Λ`` symbols and the normalisers of the normalised rule ``Z`` symbols, one symbol per distinct
+    sum, so closed forms keep their shared form. Constants stay numbers.
 
     >>> from symguide.chain import guided_chain
     >>> from symguide.mixture import ClassMixture
@@ -115,5 +119,9 @@ def normaliser_label(context: Context, position: int) -> str:
 
 
 def plain(context: Context) -> str:
-    """A context without brackets: ``M,2``."""
+    """A context without brackets.
+
+    >>> plain((None, 2))
+    'M,2'
+    """
     return ",".join(MASK if token is None else str(token) for token in context)

@@ -35,7 +35,7 @@ def read_number(value: object, what: str, error: type[SymguideError] = SymguideE
     (Fraction(1, 4), 0.25, a)
     >>> read_number("__import__('os')", "prior of 'a'")
     Traceback (most recent call last):
-    symguide.errors.SymguideError: prior of 'a' is "__import__('os')": text is never evaluated; write a fraction or a decimal
+    symguide.errors.SymguideError: prior of 'a' is "__import__('os')": text is never evaluated; write a fraction or ...
     """
     match value:
         case bool() | None:
@@ -60,7 +60,9 @@ def read_number(value: object, what: str, error: type[SymguideError] = SymguideE
             raise error(f"{what} is {value}: only finite numbers have a meaning here; write a fraction or a decimal")
     if type(value).__name__ == "fmpq":
         return Fraction(int(value.p), int(value.q))  # pyright: ignore[reportAttributeAccessIssue]
-    raise error(f"{what} is {value!r} of type {type(value).__name__}: a number belongs here; write a fraction or a decimal")
+    raise error(
+        f"{what} is {value!r} of type {type(value).__name__}: a number belongs here; write a fraction or a decimal"
+    )
 
 
 def _from_text(text: str, what: str, error: type[SymguideError]) -> Fraction:
@@ -78,7 +80,11 @@ def _from_text(text: str, what: str, error: type[SymguideError]) -> Fraction:
 
 
 def is_exact(value: Number) -> bool:
-    """Whether no floating point stands in the number."""
+    """Whether no floating point stands in the number.
+
+    >>> is_exact(Fraction(1, 3)), is_exact(0.5)
+    (True, False)
+    """
     return not isinstance(value, float) and not (isinstance(value, sympy.Expr) and value.has(sympy.Float))
 
 
@@ -90,7 +96,9 @@ def to_sympy(value: Number) -> sympy.Expr:
     """
     if isinstance(value, Fraction):
         return sympy.Rational(value.numerator, value.denominator)
-    return sympy.Float(value) if isinstance(value, float) else value
+    if isinstance(value, int):
+        return sympy.Integer(value)
+    return value if isinstance(value, sympy.Expr) else sympy.Float(value)
 
 
 def canonical_string(value: Number) -> str:
@@ -110,4 +118,4 @@ def total(values: Sequence[Number]) -> Number:
     """
     if any(isinstance(value, sympy.Expr) for value in values):
         return sympy.Add(*map(to_sympy, values))
-    return sum(values[1:], start=values[0])  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return sum(values[1:], start=values[0])

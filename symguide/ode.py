@@ -35,6 +35,11 @@ class KolmogorovSystem:
         ``{P_x at the start: 1 or 0}``; in time the start is ``t = T``.
     definitions
         What the abbreviations in the equations stand for.
+
+    >>> from symguide.family import representative
+    >>> system = kolmogorov(representative(1))
+    >>> system.initial
+    {P_(M)(0): 1, P_(x_1)(0): 0}
     """
 
     variable: Symbol
@@ -57,8 +62,9 @@ def unknown(context: Context, variable: Expr) -> Expr:
 def kolmogorov(named: NamedChain, variable: str = "clock", schedule: NoiseSchedule | None = None) -> KolmogorovSystem:
     """The forward equations of a chain with named rates.
 
-    On the clock ``dP_x/ds = Σ_{i∈S} r_i(x_i|x_{S∖i}) P_{x_{S∖i}} − Λ(x) P_x``; in time ``dP/dt = −β(t) ·`` (right-hand side); in
-    reversed time ``τ = T − t`` the factor is ``β(T − τ)``. Without a schedule ``β`` stays a function and ``T`` a symbol.
+    On the clock ``dP_x/ds = Σ_{i∈S} r_i(x_i|x_{S∖i}) P_{x_{S∖i}} − Λ(x) P_x``; in time ``dP/dt = −β(t) ·`` (right-hand
+    side); in reversed time ``τ = T − t`` the factor is ``β(T − τ)``. Without a schedule ``β`` stays a function and
+    ``T`` a symbol.
 
     Parameters
     ----------
@@ -85,7 +91,9 @@ def kolmogorov(named: NamedChain, variable: str = "clock", schedule: NoiseSchedu
     (Eq(Derivative(P_(M)(s), s), -Z*P_(M)(s)), Eq(Derivative(P_(0)(s), s), r(M->0)*P_(M)(s)))
     """
     if variable not in VARIABLES:
-        raise ClockError(f"variable {variable!r} is unknown, so no equation can be written; choose {', '.join(VARIABLES)}")
+        raise ClockError(
+            f"variable {variable!r} is unknown, so no equation can be written; choose {', '.join(VARIABLES)}"
+        )
     x = VARIABLES[variable]
     horizon = Symbol("T", positive=True) if schedule is None else schedule.horizon
     hazard = Function("beta")(t) if schedule is None else schedule.hazard
@@ -102,7 +110,5 @@ def kolmogorov(named: NamedChain, variable: str = "clock", schedule: NoiseSchedu
         balance = Add(*inflow, -chain.exit_rate(state) * unknowns[state])
         equations.append(Eq(Derivative(unknowns[state], x), factor * balance, evaluate=False))
     begin = horizon if variable == "time" else Integer(0)
-    initial = {
-        unknown(context, begin): Integer(1 if state == 0 else 0) for state, context in enumerate(chain.states)
-    }
+    initial = {unknown(context, begin): Integer(1 if state == 0 else 0) for state, context in enumerate(chain.states)}
     return KolmogorovSystem(x, chain.states, unknowns, tuple(equations), initial, named.definitions)

@@ -1,22 +1,18 @@
-"""Noise schedules: the probability ``α(t)`` that a token is still clean at time ``t``, and the clock it makes.
-
-``1 − α`` and ``α − α(T)`` are two faces of one function: the first is small at the end of the reverse chain, the second
-at its start. Every number here is taken from the smaller face, written without cancellation, so that nothing is lost.
-"""
+"""Noise schedules: the probability ``α(t)`` that a token is still clean at time ``t``, and the clock it makes."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import mpmath
 import numpy as np
 import sympy
+from sympy import Expr
 from sympy.codegen.cfunctions import expm1, log1p
-from sympy.codegen.rewriting import cosm1_opt, expm1_opt, optimize
-from sympy.codegen.scipy_nodes import cosm1
 
 from symguide.errors import ClockError
 from symguide.number import Number, read_number, to_sympy
@@ -36,60 +32,68 @@ __all__ = [
     "polynomial",
 ]
 
-_HALF_PI = sympy.pi / 2
-_ROUNDING = 8 * np.finfo(float).eps
-"""A double ``u`` computed from ``t = 0`` may miss ``u_end`` by this much, relative to it."""
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+_ZERO, _ONE = sympy.S.Zero, sympy.S.One
+_MD4 = "Shi et al. (MD4), arXiv:2406.04329, Table 4"
+_MDLM = "Sahoo et al. (MDLM), arXiv:2406.07524"
+_SEDD = "Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1"
+_ROUNDING = 8 * np.finfo(np.float64).eps
+"""A double ``u`` computed at ``t = 0`` may miss ``u_end`` by this much, relative to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseSchedule:
-    """``α(t)`` on ``[0, T]``, decreasing: the reverse chain starts masked at ``T`` and ends at 0.
+    """``α(t)`` decreasing on ``[0, T]``: the reverse chain starts at ``T``, everything masked, and ends at 0.
 
-    Build it with a function of this module, :func:`parse_schedule`, :meth:`from_alpha`, :meth:`from_mask_probability`
-    or :meth:`from_flow`; the constructor takes checked expressions. Times, hazards and horizons share one free unit.
+    The properties are SymPy expressions in :data:`symguide.symbols.t`; the methods ``*_at`` evaluate the same ones and
+    answer in kind: what is exact (integers, fractions, text, SymPy) gives SymPy, a float a float, an array or sequence
+    an array of its shape. Floating-point values keep their relative accuracy up to both ends of ``[0, T]``, wherever
+    ``1 − α`` is a normal double: ``1 − α``, small at the end, and ``α − α(T)``, small at the start, are each evaluated
+    without cancellation (for a schedule of :meth:`from_alpha`, as far as its expression lets them). Only the steepness
+    of ``α`` itself remains: an error of one unit in the last place is about ``|d ln α / d ln t|`` units in ``α``.
+
+    Build one with the functions of this module, :func:`parse_schedule` or the class methods, which all read floats as
+    the decimals they spell; the constructor takes checked expressions.
 
     Attributes
     ----------
     alpha
-        ``α(t)``, an expression in :data:`symguide.symbols.t`.
+        ``α(t)``.
     horizon
-        ``T``, positive; ``oo`` where ``α`` allows it.
+        ``T > 0``, in the unit of ``t``; ``oo`` for :func:`constant` only.
     inverse
         ``t(u)``, an expression in :data:`symguide.symbols.u`; ``None`` where no closed form is known.
     revealed
-        ``α(t) − α(T)`` in ``t`` and ``tau = T − t``, free of cancellation at ``tau = 0``; ``None``: the plain difference.
+        ``α − α(T)`` in ``t`` and ``tau = T − t`` without cancellation at ``tau = 0``; ``None``: the plain difference.
 
     >>> schedule = log_linear()
     >>> schedule.alpha, schedule.hazard, schedule.mask_fraction, schedule.clock
     (1 - 999*t/1000, 1/t, t, -log(t))
-    >>> schedule.clock_at("1/4"), schedule.clock_at(0.25)
-    (log(4), 1.3862943611198906)
+    >>> schedule.clock_at("1/4"), schedule.clock_at(0.25), schedule.clock_at([1 - 2**-50, 0.0])
+    (log(4), 1.3862943611198906, array([8.8817842e-16,           inf]))
     """
 
     name: str
-    alpha: sympy.Expr
-    horizon: sympy.Expr
+    alpha: Expr
+    horizon: Expr
     parameters: tuple[tuple[str, Number], ...] = ()
     source: str = ""
-    inverse: sympy.Expr | None = None
-    revealed: sympy.Expr | None = None
-
-    def __post_init__(self) -> None:
-        if self.horizon.is_positive is False and self.horizon is not sympy.oo:
-            raise ClockError(f"horizon T of {self.name!r} is {self.horizon}: no time is left to unmask; use T > 0")
+    inverse: Expr | None = None
+    revealed: Expr | None = None
 
     @classmethod
     def from_alpha(
-        cls, alpha: sympy.Expr, horizon: object = 1, *, inverse: sympy.Expr | None = None, name: str = "user-given"
+        cls, alpha: Expr, horizon: object = 1, *, inverse: Expr | None = None, name: str = "user-given"
     ) -> "NoiseSchedule":
-        """A schedule of your own: ``alpha`` is an expression with one symbol, the time, whatever its name.
+        """A schedule of your own: ``alpha`` is an expression in one symbol, the time, whatever its name.
 
-        That ``α(0) ≤ 1`` and ``0 ≤ α(T) < 1`` is decided from the expressions themselves. That ``α`` decreases is
-        checked between 80 times on ``(0, T]``, to 30 digits: a wiggle that falls between them is not seen. Without
-        ``inverse`` (``t(u)``, one symbol too) times are found from ``u`` numerically.
+        That ``α(0) ≤ 1`` and ``0 ≤ α(T) < 1`` is decided from the expression. That ``α`` decreases, and that
+        ``inverse`` (``t(u)``, in one symbol too) inverts it, is checked at 74 times in ``(0, T]`` with 30 digits: what
+        happens between them is not seen. Without ``inverse`` times are found from ``u`` numerically.
 
-        In floating point ``1 − α`` is as good near ``t = 0`` as ``alpha`` lets it be: ``1 − exp`` and ``1 − cos`` are
-        rewritten without cancellation; for anything else :meth:`from_mask_probability` is the better door.
+        In floating point, ``1 − b^x`` and ``1 − cos`` are rewritten so that ``1 − α`` keeps its digits near ``t = 0``;
+        for anything else that cancels there, :meth:`from_mask_probability` is the better door.
 
         Raises
         ------
@@ -101,195 +105,613 @@ class NoiseSchedule:
         (1 - exp(-1))/(1 - exp(-4))
         >>> NoiseSchedule.from_alpha(time)
         Traceback (most recent call last):
-        symguide.errors.ClockError: noise schedule 'user-given': alpha does not decrease from t = 1.0e-16 to t = 1.0e-15, so time is no clock; give a decreasing alpha
+        symguide.errors.ClockError: noise schedule 'user-given': alpha is 1 at the horizon 1, so nothing is masked ...
         """
-        schedule = cls(
-            name,
-            _in_one_symbol(alpha, t, f"noise schedule {name!r}: alpha"),
-            _read_horizon(horizon, name),
-            source="user-given",
-            inverse=None if inverse is None else _in_one_symbol(inverse, u, f"noise schedule {name!r}: inverse"),
-        )
-        _check_alpha(schedule)
-        return schedule
+        what = f"noise schedule {name!r}"
+        schedule = cls(name, _in_one_symbol(alpha, t, f"{what}: alpha"), _read_horizon(horizon, name))
+        _check_decreasing(schedule)
+        if inverse is None:
+            return schedule
+        inverse = _in_one_symbol(inverse, u, f"{what}: inverse")
+        for time in _grid(schedule.horizon):
+            there = sympy.N(inverse.subs(u, schedule.mask_fraction.subs(t, time)), 30)
+            if not abs(there - time) <= time * sympy.Rational(1, 10**9):
+                raise ClockError(
+                    f"{what}: inverse leads from t = {_brief(time)} to {_brief(there)}; correct or omit it"
+                )
+        return cls(name, schedule.alpha, schedule.horizon, inverse=inverse)
 
     @classmethod
     def from_mask_probability(
-        cls, masked: sympy.Expr, horizon: object = 1, *, inverse: sympy.Expr | None = None, name: str = "user-given"
+        cls, masked: Expr, horizon: object = 1, *, inverse: Expr | None = None, name: str = "user-given"
     ) -> "NoiseSchedule":
-        """A schedule given by ``1 − α(t)``, the probability of a mask; see :meth:`from_alpha`.
+        """A schedule given by the probability ``1 − α(t)`` of a mask, as accurate near ``t = 0`` as that expression.
 
-        Floating-point values near ``t = 0`` are as accurate as this expression is.
+        Checks and errors as in :meth:`from_alpha`.
 
         >>> NoiseSchedule.from_mask_probability(t**3).hazard
         3/t
         """
-        return cls.from_alpha(1 - _in_one_symbol(masked, t, "mask probability"), horizon, inverse=inverse, name=name)
+        masked = _in_one_symbol(masked, t, f"noise schedule {name!r}: mask probability")
+        return cls.from_alpha(1 - masked, horizon, inverse=inverse, name=name)
 
     @classmethod
-    def from_flow(cls, kappa: sympy.Expr, horizon: object = 1, name: str = "flow") -> "NoiseSchedule":
-        """The schedule of a flow-matching path, whose time runs from 0 (masked) to ``T`` (clean): ``α(t) = κ(T − t)``.
+    def from_flow(cls, kappa: Expr, horizon: object = 1, *, name: str = "flow") -> "NoiseSchedule":
+        """The schedule of a flow-matching path ``κ``, whose time runs from masked to clean: ``α(t) = κ(T − t)``.
 
-        ``kappa`` increases. The flow's own time is ``τ = T − t``, so ask a flow time as ``T − τ``.
+        The flow's own time is ``τ = T − t``: where it says ``τ``, ask at ``T − τ``. Checks and errors as in
+        :meth:`from_alpha`.
 
-        Source: Gat et al., *Discrete Flow Matching*, arXiv:2407.15595 (scheduler ``κ_t``).
+        Source: Gat et al., *Discrete Flow Matching*, arXiv:2407.15595 (its scheduler ``κ_t``).
 
         >>> NoiseSchedule.from_flow(tau**2).alpha
         (1 - t)**2
         """
-        path = _in_one_symbol(kappa, tau, f"noise schedule {name!r}: kappa")
-        end = _read_horizon(horizon, name)
-        schedule = cls(
-            name,
-            path.subs(tau, end - t),
-            end,
-            source="Gat et al., arXiv:2407.15595",
-            revealed=path - _value(path, tau, sympy.S.Zero),
-        )
-        _check_alpha(schedule)
+        path, end = _in_one_symbol(kappa, tau, f"noise schedule {name!r}: kappa"), _read_horizon(horizon, name)
+        revealed = path - _value(path, tau, _ZERO)
+        source = "Gat et al., arXiv:2407.15595"
+        schedule = cls(name, _substitute(path, tau, end - t), end, source=source, revealed=revealed)
+        _check_decreasing(schedule)
         return schedule
 
     @property
-    def hazard(self) -> sympy.Expr:
-        """``β(t) = −α'(t) / (1 − α(t))``: the rate at which an unguided position is unmasked."""
+    def hazard(self) -> Expr:
+        """``β(t) = −α'(t) / (1 − α(t))``: the rate at which an unguided position is revealed."""
         return -self.alpha.diff(t) / (1 - self.alpha)
 
     @property
-    def mask_fraction(self) -> sympy.Expr:
-        """``u(t) = (1 − α(t)) / (1 − α(T))``: 1 at the start ``t = T``, ``u_end`` at ``t = 0``."""
+    def mask_fraction(self) -> Expr:
+        """``u(t) = (1 − α(t)) / (1 − α(T))``: 1 at the start, ``u_end`` at the end."""
         return (1 - self.alpha) / (1 - _value(self.alpha, t, self.horizon))
 
     @property
-    def clock(self) -> sympy.Expr:
-        """``s(t) = ∫_t^T β = −ln u(t)``."""
+    def clock(self) -> Expr:
+        """``s(t) = ∫_t^T β = ln[(1 − α(T)) / (1 − α(t))] = −ln u(t)``."""
         return -sympy.log(self.mask_fraction)
 
     @property
-    def u_end(self) -> sympy.Expr:
+    def u_end(self) -> Expr:
         """``u(0)``: positive where masks are left at the end.
 
         >>> geometric().u_end
         (1 - exp(-1/10000))/(1 - exp(-20))
         """
-        return _value(self.mask_fraction, t, sympy.S.Zero)
+        return _value(self.mask_fraction, t, _ZERO)
 
     def alpha_at(self, time: object) -> Any:
-        """``α(t)``; input and output as in :meth:`mask_fraction_at`."""
-        return self._at(time, lambda x: _value(self.alpha, t, x), _alpha)
+        """``α(t)``. Raises as :meth:`mask_fraction_at`.
+
+        >>> cosine_mdlm(0).alpha_at("1/3"), cosine_mdlm().alpha_at(1.0)
+        (sqrt(3)/2, 0.001)
+        """
+        return self._at(time, _exact_alpha, _alpha)
 
     def mask_fraction_at(self, time: object) -> Any:
-        """``u(t)`` at a time of ``[0, T]``.
-
-        Exact input (integers, fractions, text, SymPy) gives a SymPy expression; a float gives a float; an array or a
-        sequence gives an array of its shape; an ``mpf`` gives an ``mpf`` at mpmath's working precision.
+        """``u(t)``.
 
         Raises
         ------
         ClockError
-            For a time outside ``[0, T]`` or no time at all.
+            For a time outside ``[0, T]``, for what is no time at all, and for a float while symbols are left.
 
         >>> cosine().mask_fraction_at("1/3"), linear(4).mask_fraction_at([0, 1.5, 4])
         (1/2, array([0.   , 0.375, 1.   ]))
         >>> linear().mask_fraction_at("3/2")
         Traceback (most recent call last):
-        symguide.errors.ClockError: time t is 3/2: noise schedule 'linear' runs on [0, 1] and says nothing there; use a time inside or another horizon
+        symguide.errors.ClockError: time t is 3/2: noise schedule 'linear' runs on [0, 1]; use a time inside ...
         """
-        return self._at(time, lambda x: _value(self.mask_fraction, t, x), _mask_fraction)
+        return self._at(time, _exact_mask_fraction, _mask_fraction)
 
     def clock_at(self, time: object) -> Any:
-        """``s(t)``, to full relative accuracy also near ``T``; input and output as in :meth:`mask_fraction_at`.
+        """``s(t)``. Raises as :meth:`mask_fraction_at`.
 
-        >>> cosine_mdlm().clock_at([1 - 2**-40, 0.0])
-        array([1.42862443e-12,            inf])
+        >>> polynomial(3).clock_at("1/2")
+        log(8)
         """
-        return self._at(time, lambda x: _minus_log(_value(self.mask_fraction, t, x)), _clock)
+        return self._at(time, _exact_clock, _clock)
 
     def hazard_at(self, time: object) -> Any:
-        """``β(t)``, infinite at ``t = 0`` where ``α(0) = 1``; input and output as in :meth:`mask_fraction_at`.
+        """``β(t)``, infinite at ``t = 0`` where ``α(0) = 1``. Raises as :meth:`mask_fraction_at`.
 
-        >>> cosine().hazard_at(1), polynomial(2).hazard_at(0.5)
-        (0, 4.0)
+        >>> cosine().hazard_at(1), polynomial(2).hazard_at([0.0, 0.5])
+        (0, array([inf,  4.]))
         """
+        return self._at(time, _exact_hazard, _hazard)
 
-        def exactly(point: sympy.Expr) -> sympy.Expr:
-            return sympy.oo if _value(self.alpha, t, point) == 1 else _value(self.hazard, t, point)
+    def time_at(self, fraction: object, digits: int | None = None) -> Any:
+        """``t(u)``, the inverse of the mask fraction.
 
-        return self._at(time, exactly, _hazard)
-
-    def time_at(self, fraction: object) -> Any:
-        """``t(u)``, the inverse of the mask fraction; input and output as in :meth:`mask_fraction_at`.
-
-        Where ``inverse`` is ``None`` floats and ``mpf`` go through bracketing root finding in ``ln t``, at a millisecond
-        or so each.
+        A double determines its time only as well as ``u(t)`` is steep there. Where ``inverse`` is ``None``, times come
+        from bracketing root finding, at some milliseconds each: a float for a float, and for an exact ``u`` a ``Float``
+        of as many ``digits`` as asked (which have no say otherwise).
 
         Raises
         ------
         ClockError
-            For ``u`` outside ``[u_end, 1]``, and for exact ``u`` without a closed inverse.
+            For ``u`` outside ``[u_end, 1]``, and for an exact ``u`` with neither a closed inverse nor ``digits``.
 
-        >>> cosine().time_at("1/2"), NoiseSchedule.from_mask_probability((t + t**3) / 2).time_at(0.3125)
-        (1/3, 0.5)
-        >>> linear().time_at(1.5)
-        Traceback (most recent call last):
-        symguide.errors.ClockError: mask fraction u is 1.5: noise schedule 'linear' runs from u = 1 down to 0; use a fraction in between
+        >>> cosine().time_at("1/2"), geometric().time_at([1e-3, 1.0])
+        (1/3, array([0.18868356, 1.        ]))
+        >>> NoiseSchedule.from_mask_probability((t + t**3) / 2).time_at("1/3", digits=20)
+        0.52333550882906014561
         """
         point = _read_point(fraction, "mask fraction u")
         low = self.u_end
-        if _outside(point, low, sympy.S.One, slack=_ROUNDING):
-            raise ClockError(
-                f"mask fraction u is {_show(point)}: noise schedule {self.name!r} runs from u = 1 down to {low}; "
-                "use a fraction in between"
-            )
+        self._refuse_outside(point, low, _ONE, "mask fraction u", "has fractions in", "a fraction inside")
         if isinstance(point, np.ndarray):
-            times = _inverse_kernel(self, "numpy")(point)
-            times = np.where(point == 1, float(self.horizon), np.clip(times, 0.0, float(self.horizon)))
-            return _as_given(times)
-        if point in (1, low):
-            return _like(point, self.horizon if point == 1 else sympy.S.Zero)
-        if isinstance(point, sympy.Expr):
-            if self.inverse is None:
-                raise ClockError(
-                    f"noise schedule {self.name!r}: its inverse has no closed form here, so u = {point} has no exact time; "
-                    "give u as a float or an mpf, or give the schedule its inverse"
-                )
+            edges, ends = [point >= 1, point <= float(low)], [float(self.horizon), 0.0]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                times = np.select(edges, ends, _inverse_kernel(self)(point))
+            return _as_given(np.clip(times, 0.0, float(self.horizon)))
+        if point in (_ONE, low):
+            return self.horizon if point == 1 else _ZERO
+        if self.inverse is not None:
             return _value(self.inverse, u, point)
-        return _inverse_kernel(self, "mpmath")(point)
-
-    def _at(
-        self, time: object, exactly: Callable[[sympy.Expr], sympy.Expr], numerically: "Callable[[_Faces], Any]"
-    ) -> Any:
-        point = _read_point(time, "time t", infinite=self.horizon is sympy.oo)
-        if _outside(point, sympy.S.Zero, self.horizon):
+        if digits is None or point.free_symbols:
             raise ClockError(
-                f"time t is {_show(point)}: noise schedule {self.name!r} runs on [0, {self.horizon}] and says nothing "
-                "there; use a time inside or another horizon"
+                f"mask fraction u is {point}: the inverse of noise schedule {self.name!r} has no known closed form, "
+                "so there is no exact time; give a float, or digits=50"
             )
+        return _search(self, point, digits)
+
+    def _at(self, time: object, exactly: "_Exact", numerically: "_Numerical") -> Any:
+        point = _read_point(time, "time t", infinite=self.horizon == sympy.oo)
+        self._refuse_outside(point, _ZERO, self.horizon, "time t", "runs on", "a time inside it, or another horizon")
+        if not isinstance(point, np.ndarray):
+            return exactly(self, point)
+        with np.errstate(all="ignore"):  # infinities at t = 0 are meant, and so is waste in the branch not taken
+            return _as_given(numerically(_kernel(self)(point)))
+
+    def _refuse_outside(self, point: Expr | Array, low: Expr, high: Expr, what: str, runs: str, use: str) -> None:
+        """Refuse a point outside ``[low, high]``, as far as symbols tell, and floats while symbols are left."""
         if isinstance(point, np.ndarray):
-            with np.errstate(all="ignore"):  # infinities at t = 0 are meant, and so is waste in the branch not taken
-                return _as_given(numerically(_kernel(self, "numpy")(point)))
-        if isinstance(point, sympy.Expr):
-            return exactly(point)
-        if point in (0, self.horizon):
-            return _like(point, exactly(sympy.S.Zero if point == 0 else self.horizon))
-        with mpmath.workdps(2 * mpmath.mp.dps + 10):
-            value = numerically(_kernel(self, "mpmath")(point))
-        return +value
+            unknown = (self.alpha.free_symbols | self.horizon.free_symbols) - {t}
+            if unknown:
+                raise ClockError(
+                    f"noise schedule {self.name!r} still holds {', '.join(sorted(map(str, unknown)))}, so it has no "
+                    f"value at a float; give numbers for them, or an exact {what}"
+                )
+            inside = (point >= float(low) * (1 - _ROUNDING)) & (point <= float(high))
+            stray = None if inside.all() else point[~inside].flat[0]
+        else:
+            outside = point.is_extended_real is False or (point - low).is_negative or (high - point).is_negative
+            stray = point if outside else None
+        if stray is not None:
+            raise ClockError(
+                f"{what} is {stray}: noise schedule {self.name!r} {runs} [{_brief(low)}, {_brief(high)}]; use {use}"
+            )
+
+
+def _exact_alpha(schedule: NoiseSchedule, time: Expr) -> Expr:
+    return _value(schedule.alpha, t, time)
+
+
+def _exact_mask_fraction(schedule: NoiseSchedule, time: Expr) -> Expr:
+    return _value(schedule.mask_fraction, t, time)
+
+
+def _exact_clock(schedule: NoiseSchedule, time: Expr) -> Expr:
+    fraction = _exact_mask_fraction(schedule, time)
+    return sympy.oo if fraction == 0 else sympy.log(1 / fraction)
+
+
+def _exact_hazard(schedule: NoiseSchedule, time: Expr) -> Expr:
+    return sympy.oo if _exact_alpha(schedule, time) == 1 else _value(schedule.hazard, t, time)
 
 
 class _Faces(NamedTuple):
-    """``m = 1 − α`` and ``r = α − α(T)`` with the speed ``−α'`` read off either, at some times, in one arithmetic."""
+    """``m = 1 − α`` and ``r = α − α(T)`` at some times, two faces of one function, and its speed read off each."""
 
-    masked: Any
-    masked_speed: Any
-    revealed: Any
-    revealed_speed: Any
-    whole: Any  # m + r = 1 − α(T)
-    rest: Any  # α(T)
-    backend: Any
+    masked: Array
+    masked_speed: Array
+    revealed: Array
+    revealed_speed: Array
+    whole: float  # m + r = 1 − α(T)
+    rest: float  # α(T)
 
-    def pick(self, from_masked: Any, from_revealed: Any) -> Any:
-        """The first where ``m`` is the smaller face, the second where ``r`` is."""
-        smaller = self.masked <= self.revealed
-        return np.where(smaller, from_masked, from_revealed) if self.backend is np else (
-            from_masked if smaller else from_revealed
+    def smaller(self, from_masked: Array, from_revealed: Array) -> Array:
+        """The value taken from the face that is the smaller one there: it has lost nothing to cancellation."""
+        return np.where(self.masked <= self.revealed, from_masked, from_revealed)
+
+
+def _alpha(faces: _Faces) -> Array:
+    return faces.smaller(1 - faces.masked, faces.rest + faces.revealed)
+
+
+def _mask_fraction(faces: _Faces) -> Array:
+    return np.minimum(faces.smaller(faces.masked / faces.whole, 1 - faces.revealed / faces.whole), 1.0)
+
+
+def _clock(faces: _Faces) -> Array:
+    return faces.smaller(-np.log(faces.masked / faces.whole), -np.log1p(-faces.revealed / faces.whole))
+
+
+def _hazard(faces: _Faces) -> Array:
+    clean = faces.masked == 0
+    speed = faces.smaller(faces.masked_speed, faces.revealed_speed)
+    return np.where(clean, np.inf, speed / np.where(clean, 1.0, faces.masked))
+
+
+_Exact: TypeAlias = Callable[[NoiseSchedule, Expr], Expr]
+_Numerical: TypeAlias = Callable[[_Faces], Array]
+
+
+@lru_cache(maxsize=128)
+def _kernel(schedule: NoiseSchedule) -> Callable[[Array], _Faces]:
+    """``t ↦`` the faces of ``α``, compiled from the schedule's own expressions."""
+    alpha, horizon = schedule.alpha, schedule.horizon
+    rest = _value(alpha, t, horizon)
+    masked = _uncancelled(1 - alpha)
+    if schedule.revealed is None:
+        revealed = _uncancelled(_substitute(alpha, t, horizon - tau) - rest)
+    else:
+        revealed = schedule.revealed
+    revealed_speed = revealed.diff(tau) - revealed.diff(t)
+    parts = (masked, masked.diff(t), revealed, revealed_speed, 1 - rest, rest)
+    compiled = sympy.lambdify((t, tau), [_with_sums_done(part) for part in parts], "numpy", cse=True)
+    # T in two doubles, so that T − t keeps its relative accuracy for a T that is no double.
+    high = float(horizon)
+    low = 0.0 if horizon == sympy.oo else float(horizon - sympy.Rational(*high.as_integer_ratio()))
+    return lambda times: _Faces(*compiled(times, np.where(times == high, 0.0, high - times + low)))
+
+
+@lru_cache(maxsize=128)
+def _inverse_kernel(schedule: NoiseSchedule) -> Callable[[Array], Array]:
+    """``u ↦ t``, compiled from the closed inverse, or a search where there is none."""
+    if schedule.inverse is None:
+        return np.vectorize(lambda fraction: float(_search(schedule, sympy.Rational(fraction), 20)), otypes=[float])
+    inverse = _with_sums_done(schedule.inverse).replace(
+        sympy.log, lambda x: log1p(x - 1) if x.is_Add and _ONE in x.args else sympy.log(x)
+    )
+    return sympy.lambdify(u, inverse, "numpy")
+
+
+@lru_cache(maxsize=128)
+def _mask_fraction_kernel(schedule: NoiseSchedule) -> Callable[[Any], Any]:
+    """``t ↦ u`` in mpmath, at its working precision."""
+    return sympy.lambdify(t, schedule.mask_fraction, "mpmath")
+
+
+def _search(schedule: NoiseSchedule, fraction: Expr, digits: int) -> Expr:
+    """The time of ``u = fraction``, bracketed in ``y = ln(T/t)``, on which ``ln u`` bends little."""
+    if fraction >= 1:
+        return schedule.horizon
+    if (schedule.u_end - fraction).is_nonnegative:
+        return _ZERO
+    mask_fraction = _mask_fraction_kernel(schedule)
+    # A plain 1 − α of this size has lost about as many digits as it has leading zeros.
+    lost = max(0, -int(sympy.log(fraction, 10).evalf(5)))
+    with mpmath.workdps(digits + lost + 10):
+        goal, horizon = (mpmath.mpmathify(sympy.N(value, mpmath.mp.dps)) for value in (fraction, schedule.horizon))
+
+        def excess(y: Any) -> Any:
+            return mpmath.log(mask_fraction(horizon * mpmath.exp(-y)) / goal)
+
+        far = mpmath.mpf(1)
+        while excess(far) > 0:
+            far *= 2
+        try:
+            y = mpmath.findroot(excess, (0, far), solver="illinois", maxsteps=300)
+        except ValueError:
+            raise ClockError(
+                f"mask fraction u is {_brief(fraction)}: no time of noise schedule {schedule.name!r} was found for it; "
+                "give the schedule its inverse"
+            ) from None
+        return sympy.Float(horizon * mpmath.exp(-y), digits)
+
+
+def _uncancelled(expr: Expr) -> Expr:
+    """The same expression with ``1 − b^x`` and ``1 − cos`` in forms that lose no digits where they are small."""
+
+    def regrouped(total: Expr) -> Expr:
+        constant, rest = total.as_coeff_Add()
+        terms = []
+        for term in sympy.Add.make_args(rest):
+            factor, function = term.as_coeff_Mul()
+            base, exponent = function.as_base_exp()
+            if factor * constant < 0 and (base.is_number or isinstance(function, sympy.cos)):
+                if isinstance(function, sympy.cos):
+                    term = -2 * factor * sympy.sin(cast(Expr, function.args[0]) / 2) ** 2
+                else:
+                    term = factor * expm1(exponent * sympy.log(base))
+                constant += factor
+            terms.append(term)
+        return sympy.Add(constant, *terms)
+
+    return cast(Expr, expr.replace(lambda part: part.is_Add, regrouped))
+
+
+def _with_sums_done(expr: Expr) -> Expr:
+    """Constants like ``1 − e^{−T}`` as rationals good to 30 digits, so that they do not cancel in doubles."""
+    return cast(
+        Expr, expr.replace(lambda part: part.is_Add and part.is_number, lambda part: sympy.Rational(part.evalf(30)))
+    )
+
+
+def _substitute(expr: Expr, symbol: sympy.Symbol, value: Expr) -> Expr:
+    return cast(Expr, expr.subs(symbol, value))
+
+
+def _value(expr: Expr, symbol: sympy.Symbol, point: Expr) -> Expr:
+    """``expr`` at a point, and its limit from inside the interval where substitution is undefined."""
+    value = _substitute(expr, symbol, point)
+    return sympy.limit(expr, symbol, point, "+" if point == 0 else "-") if value.has(sympy.nan, sympy.zoo) else value
+
+
+def _read_point(value: object, what: str, infinite: bool = False) -> Expr | Array:
+    """A time or a mask fraction: exact, or an array of doubles (of rank 0 for one float)."""
+    if isinstance(value, np.ndarray | list | tuple):
+        try:
+            array = np.asarray(value)
+            if array.dtype.kind in "fiuO":
+                return array.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
+        raise ClockError(f"{what} is an array that holds more than real numbers; give an array of numbers")
+    if infinite and isinstance(value, float | Expr) and value == sympy.oo:
+        return np.asarray(value) if isinstance(value, float) else value
+    number = read_number(value, what, ClockError)
+    return np.asarray(number) if isinstance(number, float) else to_sympy(number)
+
+
+def _brief(value: Expr) -> str:
+    return f"{float(value):.5g}" if value.is_Float or (value.is_real and len(str(value)) > 12) else str(value)
+
+
+def _as_given(values: Array) -> Any:
+    return values if values.ndim else float(values)
+
+
+def _grid(horizon: Expr) -> list[Expr]:
+    """Times on ``(0, T]``, close to 0 and all over."""
+    return [horizon / 10**k for k in range(16, 0, -1)] + [horizon * k / 64 for k in range(7, 65)]
+
+
+def _check_decreasing(schedule: NoiseSchedule) -> None:
+    """What a clock needs of a user-given ``α``; :meth:`NoiseSchedule.from_alpha` says how far this reaches."""
+    what, alpha, horizon = f"noise schedule {schedule.name!r}: alpha", schedule.alpha, schedule.horizon
+    first, last = _value(alpha, t, _ZERO), _value(alpha, t, horizon)
+    if (1 - first).is_nonnegative is False:
+        raise ClockError(f"{what} is {first} at t = 0, but a probability is a real number <= 1; rescale it")
+    if last.is_nonnegative is False:
+        raise ClockError(
+            f"{what} is {last} at the horizon {horizon}, but a probability is a real number >= 0; rescale it"
         )
+    if (1 - last).is_positive is False:
+        raise ClockError(f"{what} is {last} at the horizon {horizon}, so nothing is masked to start from; enlarge T")
+    before: tuple[Expr, Expr, Expr] | None = None
+    for time in _grid(horizon):
+        there = last if time == horizon else _substitute(alpha, t, time)
+        clean, masked = sympy.N(there, 30), sympy.N(1 - there, 30)
+        if not clean.is_real or not clean.is_number:
+            raise ClockError(f"{what} is {clean} at t = {_brief(time)}, but a probability is a real number; correct it")
+        # Either face may round to a constant where the other one still moves.
+        if before is not None and not (clean < before[1] or masked > before[2]):
+            raise ClockError(
+                f"{what} does not decrease between t = {float(before[0]):.5g} and {float(time):.5g}, "
+                "so time is no clock there; give a decreasing alpha"
+            )
+        before = time, clean, masked
+
+
+def _in_one_symbol(expr: object, wanted: sympy.Symbol, what: str) -> Expr:
+    if not isinstance(expr, Expr):
+        raise ClockError(f"{what} is {expr!r}: text and plain numbers make no schedule; give a SymPy expression")
+    names = sorted(map(str, expr.free_symbols))
+    if len(names) != 1:
+        raise ClockError(
+            f"{what} holds {' and '.join(names) or 'no symbol'}, so nothing says what runs; "
+            f"give an expression in {wanted} alone"
+        )
+    spelled = {number: to_sympy(_as_spelled(number)) for number in expr.atoms(sympy.Float)}
+    return cast(Expr, expr.xreplace(dict.fromkeys(expr.free_symbols, wanted) | spelled))
+
+
+def _as_spelled(number: Number) -> Number:
+    """A float as the decimal it spells: whoever writes ``epsilon=1e-3`` means 1/1000."""
+    if isinstance(number, sympy.Float):
+        exact = sympy.Rational(number)
+        return exact if exact != sympy.Rational(float(number)) else Fraction(repr(float(number)))
+    return Fraction(repr(number)) if isinstance(number, float) else number
+
+
+def _read_horizon(value: object, name: str, infinite: bool = False) -> Expr:
+    if infinite and isinstance(value, str | float | Expr) and value in ("oo", "inf", "infinity", sympy.oo):
+        return sympy.oo
+    horizon = to_sympy(_as_spelled(read_number(value, f"noise schedule {name!r}: horizon", ClockError)))
+    if horizon.is_positive is False:
+        raise ClockError(f"noise schedule {name!r}: horizon is {horizon}: no time is left to unmask; use T > 0")
+    return horizon
+
+
+def _read_parameter(
+    value: object, name: str, low: Number, high: Number | None = None, closed: bool = False
+) -> tuple[Number, Expr]:
+    """A family's parameter in ``(low, high)``, or in ``[low, high)`` if ``closed``."""
+    what = "noise schedule {!r}: {}".format(*name.split(":"))
+    number = _as_spelled(read_number(value, what, ClockError))
+    expr = to_sympy(number)
+    below = (expr - low).is_negative if closed else (expr - low).is_nonpositive
+    if below or expr.is_real is False or (high is not None and (expr - high).is_nonnegative):
+        interval = f"{'[' if closed else '('}{low}, {'oo' if high is None else high})"
+        raise ClockError(f"{what} is {number}: alpha is no decreasing probability then; choose it in {interval}")
+    return number, expr
+
+
+def constant(horizon: object = 10) -> NoiseSchedule:
+    """``α = e^{−t}``: every token is masked at rate 1, and ``T`` only says for how long.
+
+    At the default ``T = 10`` a token is clean with probability 4.5e-5; with ``T = oo``, ``u = 1 − e^{−t}``.
+
+    Source: He, Rojas, Tao, arXiv:2506.10971, Proposition 3.2 (where ``u`` is spelled out).
+
+    >>> constant().mask_fraction, constant("oo").mask_fraction
+    ((1 - exp(-t))/(1 - exp(-10)), 1 - exp(-t))
+    """
+    end = _read_horizon(horizon, "constant", infinite=True)
+    inverse = -sympy.log(1 - u * (1 - sympy.exp(-end)))
+    source = "He, Rojas, Tao, arXiv:2506.10971, Proposition 3.2"
+    return NoiseSchedule("constant", sympy.exp(-t), end, (), source, inverse, -sympy.exp(-t) * expm1(-tau))
+
+
+def linear(horizon: object = 1) -> NoiseSchedule:
+    """``α = 1 − t/T``, so that ``u = t/T``.
+
+    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
+
+    >>> linear(2).mask_fraction
+    t/2
+    """
+    end = _read_horizon(horizon, "linear")
+    return NoiseSchedule("linear", 1 - t / end, end, (), _MD4, u * end, tau / end)
+
+
+def log_linear(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> NoiseSchedule:
+    """``α = 1 − (1 − ε) t/T``: the hazard is ``1/t`` and ``u = t/T``, whatever ``0 ≤ ε < 1``.
+
+    Source: Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1, where ``ε`` is commonly 1e-3 or 1e-4; Sahoo et al.
+    (MDLM), arXiv:2406.07524. The default is that of both codes.
+
+    >>> log_linear().hazard
+    1/t
+    """
+    end = _read_horizon(horizon, "log-linear")
+    number, eps = _read_parameter(epsilon, "log-linear:epsilon", 0, 1, closed=True)
+    alpha, revealed = 1 - (1 - eps) * t / end, (1 - eps) * tau / end
+    return NoiseSchedule("log-linear", alpha, end, (("epsilon", number),), f"{_SEDD}; {_MDLM}", u * end, revealed)
+
+
+def polynomial(k: object = 2, horizon: object = 1) -> NoiseSchedule:
+    """``α = 1 − (t/T)^k`` with ``k > 0``: the hazard is ``k/t``.
+
+    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
+
+    >>> polynomial("1/2").clock_at("1/16")
+    log(4)
+    """
+    end = _read_horizon(horizon, "polynomial")
+    number, power = _read_parameter(k, "polynomial:k", 0)
+    alpha, inverse = 1 - (t / end) ** power, end * u ** (1 / power)
+    revealed = -cast(Expr, expm1(power * log1p(-tau / end)))
+    return NoiseSchedule("polynomial", alpha, end, (("k", number),), _MD4, inverse, revealed)
+
+
+def cosine(horizon: object = 1) -> NoiseSchedule:
+    """``α = 1 − cos(π/2 (1 − t/T)) = 1 − sin(π/2 t/T)``: the hazard vanishes at the start.
+
+    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
+
+    >>> cosine().time_at("1/2")
+    1/3
+    """
+    end = _read_horizon(horizon, "cosine")
+    masked, inverse = cast(Expr, sympy.sin(sympy.pi * t / (2 * end))), 2 * end * sympy.asin(u) / sympy.pi
+    return NoiseSchedule("cosine", 1 - masked, end, (), _MD4, inverse, 2 * sympy.sin(sympy.pi * tau / (4 * end)) ** 2)
+
+
+def cosine_mdlm(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> NoiseSchedule:
+    """``α = ε + (1 − ε) cos(π/2 t/T)``: the hazard is about ``2/t`` near the end, and ``u = 2 sin²(π/4 t/T)``.
+
+    Source: Sahoo et al. (MDLM), arXiv:2406.07524; the class ``CosineNoise`` of its code, with this default.
+
+    >>> cosine_mdlm().mask_fraction
+    1 - cos(pi*t/2)
+    """
+    end = _read_horizon(horizon, "cosine-mdlm")
+    number, eps = _read_parameter(epsilon, "cosine-mdlm:epsilon", 0, 1, closed=True)
+    alpha = eps + (1 - eps) * sympy.cos(sympy.pi * t / (2 * end))
+    inverse = 4 * end * sympy.asin(sympy.sqrt(u / 2)) / sympy.pi
+    revealed = (1 - eps) * sympy.sin(sympy.pi * tau / (2 * end))
+    return NoiseSchedule("cosine-mdlm", alpha, end, (("epsilon", number),), _MDLM, inverse, revealed)
+
+
+def geometric(sigma_min: object = Fraction(1, 10000), sigma_max: object = 20, horizon: object = 1) -> NoiseSchedule:
+    """``α = exp(−σ)``, ``σ = σ_min^{1 − t/T} σ_max^{t/T}``: ``α(0) < 1``, so that masks are left at the end.
+
+    Source: Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1; the defaults are those of the configuration in its code.
+
+    >>> geometric(1, 2).alpha
+    exp(-2**t)
+    """
+    end = _read_horizon(horizon, "geometric")
+    top, high = _read_parameter(sigma_max, "geometric:sigma_max", 0)
+    bottom, low = _read_parameter(sigma_min, "geometric:sigma_min", 0, top)
+    sigma, stretch = low * (high / low) ** (t / end), sympy.log(high / low)
+    inverse = end * sympy.log(-sympy.log(1 - u * (1 - sympy.exp(-high))) / low) / stretch
+    to_go = -high * expm1(-stretch * tau / end)  # σ_max − σ
+    parameters = ("sigma_min", bottom), ("sigma_max", top)
+    return NoiseSchedule(
+        "geometric", sympy.exp(-sigma), end, parameters, _SEDD, inverse, -sympy.exp(-sigma) * expm1(-to_go)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleKind:
+    """A published family of schedules: what builds a member, and one line on it.
+
+    >>> SCHEDULES["geometric"].parameters
+    ('sigma_min', 'sigma_max')
+    """
+
+    build: Callable[..., NoiseSchedule]
+    description: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names that ``build`` takes besides the horizon; all have defaults."""
+        return tuple(name for name in inspect.signature(self.build).parameters if name != "horizon")
+
+    @property
+    def source(self) -> str:
+        """Whom to cite."""
+        return self.build().source
+
+
+SCHEDULES: Mapping[str, ScheduleKind] = MappingProxyType(
+    {
+        "constant": ScheduleKind(constant, "alpha = exp(-t), T = 10 unless given"),
+        "linear": ScheduleKind(linear, "alpha = 1 - t/T"),
+        "log-linear": ScheduleKind(log_linear, "alpha = 1 - (1 - epsilon) t/T, hazard 1/t"),
+        "polynomial": ScheduleKind(polynomial, "alpha = 1 - (t/T)^k"),
+        "cosine": ScheduleKind(cosine, "alpha = 1 - cos(pi/2 (1 - t/T))"),
+        "cosine-mdlm": ScheduleKind(cosine_mdlm, "alpha = epsilon + (1 - epsilon) cos(pi/2 t/T)"),
+        "geometric": ScheduleKind(
+            geometric, "alpha = exp(-sigma_min^(1 - t/T) sigma_max^(t/T)), masks left at the end"
+        ),
+    }
+)
+"""Read-only: the published families by name."""
+
+
+def parse_schedule(text: str, horizon: object = None) -> NoiseSchedule:
+    """Read ``NAME[:key=value,…]``, its numbers exactly; without a horizon the family's own holds.
+
+    Raises
+    ------
+    ClockError
+        For an unknown name or key, a key given twice, and values that the family refuses.
+
+    >>> parse_schedule("polynomial:k=3", horizon=2).alpha
+    1 - t**3/8
+    >>> parse_schedule("linear:k=3")
+    Traceback (most recent call last):
+    symguide.errors.ClockError: noise schedule 'linear' has no parameter 'k', so it would change nothing; it takes none
+    """
+    name, colon, rest = text.partition(":")
+    kind = SCHEDULES.get(name)
+    if kind is None:
+        raise ClockError(
+            f"noise schedule {name!r} is unknown, so there is no clock; choose one of {', '.join(SCHEDULES)}"
+        )
+    given: dict[str, str] = {}
+    for item in rest.split(",") if colon else ():
+        key, _, value = (part.strip() for part in item.partition("="))
+        if key not in kind.parameters:
+            takes = " and ".join(kind.parameters) or "none"
+            raise ClockError(
+                f"noise schedule {name!r} has no parameter {key!r}, so it would change nothing; it takes {takes}"
+            )
+        if key in given:
+            raise ClockError(f"noise schedule {name!r}: {key} is given twice, so its value is ambiguous; give it once")
+        given[key] = value
+    return kind.build(**given) if horizon is None else kind.build(**given, horizon=horizon)

@@ -11,7 +11,7 @@ from sympy.core.relational import Relational
 from symguide.arithmetic import SYMBOLIC
 from symguide.chain import Chain
 from symguide.errors import DataError
-from symguide.exp_dd import exp_dd, in_powers
+from symguide.exp_dd import in_powers
 from symguide.expansion import Expansion, expand
 from symguide.functionals import Distribution, terminal_law
 from symguide.law import Context, format_context
@@ -38,6 +38,10 @@ class Solution:
         The chain over SymPy and the abbreviations.
     expansion
         The sum over reveal paths, per state.
+
+    >>> from symguide.family import representative
+    >>> solve(representative(1)).tv
+    exp(-s*Z)
     """
 
     named: NamedChain
@@ -132,9 +136,11 @@ def solve(chain: Chain[Any] | NamedChain, strength: Expr = w, limit: int = MAX_S
 
 
 def powers_of_u(expression: Expr) -> tuple[Expr, frozenset[Relational]]:
-    """An expression on the clock ``s``, rewritten in powers of ``u = e^{−s}``, with the conditions under which it holds.
+    """An expression on the clock ``s``, rewritten in powers of ``u = e^{−s}``, with the conditions under which it
+    holds.
 
     >>> from sympy import symbols
+    >>> from symguide.exp_dd import exp_dd
     >>> a, b = symbols("a b", positive=True)
     >>> powers_of_u(exp_dd((a, b), s))
     (u**a/(-a + b) + u**b/(a - b), frozenset({Ne(a, b)}))

@@ -113,7 +113,7 @@ def read_strength(value: object, what: str = "guidance strength w") -> Number:
     (Fraction(-1, 2), Fraction(3, 1), 0.5)
     >>> read_strength("-3/2")
     Traceback (most recent call last):
-    symguide.errors.StrengthError: guidance strength w is -3/2: below -1 the guided chain is not defined; use w >= -1 (-1 is unconditional)
+    symguide.errors.StrengthError: guidance strength w is -3/2: below -1 the guided chain is not defined; use ...
     """
     number = read_number(value, what, StrengthError)
     if isinstance(number, sympy.Expr):
@@ -150,11 +150,11 @@ def to_w(value: object, convention: str) -> Number:
     (Fraction(13, 2), Fraction(3, 1), Fraction(2, 1))
     """
     chosen = _convention(convention)
-    if convention == "temperature":
-        if isinstance(value, float | sympy.Expr) and value == sympy.oo:
-            return -1.0 if isinstance(value, float) else Fraction(-1)
-        _refuse_cold(read_number(value, convention, StrengthError))
+    if convention == "temperature" and isinstance(value, float | sympy.Expr) and value == sympy.oo:
+        return -1.0 if isinstance(value, float) else Fraction(-1)
     number = read_number(value, convention, StrengthError)
+    if convention == "temperature" and (number.is_nonpositive if isinstance(number, sympy.Expr) else number <= 0):
+        raise StrengthError(f"temperature is {number}: 1/T = 1 + w has no strength there; use a temperature above 0")
     return read_strength(chosen.to_w(number), "w" if convention == "w" else f"w behind {convention} {number}")
 
 
@@ -174,17 +174,10 @@ def from_w(w: object, convention: str) -> Number:
     return _convention(convention).from_w(read_strength(w))
 
 
-def _refuse_cold(temperature: Number) -> None:
-    cold = temperature.is_nonpositive if isinstance(temperature, sympy.Expr) else temperature <= 0
-    if cold:
-        raise StrengthError(
-            f"temperature is {temperature}: 1/T = 1 + w has no strength there; use a temperature above 0"
-        )
-
-
 def _convention(name: str) -> Convention:
     if not isinstance(name, str) or name not in CONVENTIONS:
         raise StrengthError(
-            f"strength convention {name!r} is unknown, so its numbers cannot be read; choose one of {', '.join(CONVENTIONS)}"
+            f"strength convention {name!r} is unknown, so its numbers mean nothing; "
+            f"choose one of {', '.join(CONVENTIONS)}"
         )
     return CONVENTIONS[name]

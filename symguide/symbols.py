@@ -25,7 +25,7 @@ def symbol(name: str, **assumptions: bool) -> Symbol:
     True
     >>> symbol("x", nonneg=True)
     Traceback (most recent call last):
-    symguide.errors.SymguideError: symbol 'x': unknown assumption 'nonneg' would be ignored by SymPy; use one it knows, such as 'nonnegative'
+    symguide.errors.SymguideError: symbol 'x': unknown assumption 'nonneg' would be ignored by SymPy; use one it...
     """
     for key in assumptions:
         if key not in _assume_defined:

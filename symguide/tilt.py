@@ -32,8 +32,8 @@ class Tilt:
 
     The rate of the chain is ``q_i``, or ``q_i / Z_i`` with ``Z_i = Σ_v q_i`` when ``normalised``.
 
-    Conventions: a factor with exponent 0 is 1; a zero with positive exponent makes the intensity 0; a zero with negative
-    exponent, where nothing else vanishes, is an error. With symbolic ``w`` the domain is ``w > −1``.
+    Conventions: a factor with exponent 0 is 1; a zero with positive exponent makes the intensity 0; a zero with
+    negative exponent, where nothing else vanishes, is an error. With symbolic ``w`` the domain is ``w > −1``.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class Tilt:
         where = f"context {format_context(context)}, position {position}, token {token}"
         if None in signs:
             raise InfiniteRatioError(
-                f"{where}: the law with exponent -w excludes the token, so its intensity is infinite for w > 0 and zero "
+                f"{where}: the law with exponent -w excludes the token, so its intensity is infinite for w > 0 and 0 "
                 "for w < 0; give a numeric w <= 0, or a denominator law that covers the support"
             )
         raise InfiniteRatioError(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import flint
 import hypothesis
@@ -15,10 +16,10 @@ hypothesis.settings.register_profile("symguide", deadline=None, derandomize=True
 hypothesis.settings.load_profile("symguide")
 
 
-def _global_numerics() -> dict[str, object]:
+def _global_numerics() -> dict[str, Any]:
     return {
-        "mpmath.mp.prec": mpmath.mp.prec,
-        "mpmath.iv.prec": mpmath.iv.prec,
+        "mp.prec": mpmath.mp.prec,
+        "iv.prec": mpmath.iv.prec,
         "flint.ctx.prec": flint.ctx.prec,
         "numpy.geterr()": np.geterr(),
     }
@@ -31,12 +32,10 @@ class NumericsUnchanged:
     def numerics_unchanged(self) -> Iterator[None]:
         before = _global_numerics()
         yield
-        after = _global_numerics()
-        mpmath.mp.prec, mpmath.iv.prec, flint.ctx.prec = (
-            before[name] for name in ("mpmath.mp.prec", "mpmath.iv.prec", "flint.ctx.prec")
-        )
+        changed = {name: value for name, value in _global_numerics().items() if value != before[name]}
+        mpmath.mp.prec, mpmath.iv.prec, flint.ctx.prec = before["mp.prec"], before["iv.prec"], before["flint.ctx.prec"]
         np.seterr(**before["numpy.geterr()"])
-        assert after == before, "global numerics were changed and not restored"
+        assert not changed, f"changed and not restored: {changed}; before: {before}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
