@@ -24,7 +24,7 @@ from symguide.errors import ClockError, NotExactError, StrengthError, SymguideEr
 from symguide.exp_dd import exp_dd
 from symguide.number import Number
 from symguide.schedule import NoiseSchedule
-from symguide.solution import Solution, in_time
+from symguide.solution import Solution
 from symguide.symbols import s, t, u, w
 
 __all__ = ["TARGETS", "compile_expression", "compile_solution", "enclose"]
@@ -241,25 +241,27 @@ def compile_solution(
     >>> compile_solution(solution, solution.tv)(np.array([0.0, 1.0, 16.0]), 0.5)
     array([0.75      , 0.64356183, 0.50000161])
     """
-    time = schedule is not None
-    wanted = [expressions] if isinstance(expressions, Expr) else list(expressions)
-    wanted = [in_time(expression, schedule) if time else expression for expression in wanted]
-    if not time:
-        wanted = [expression.subs(s, -ln(u)) for expression in wanted]
-    function = compile_expression(wanted, [w, t if time else u], solution.definitions, target, log)
     single = isinstance(expressions, Expr)
+    wanted = [expressions] if isinstance(expressions, Expr) else list(expressions)
+    function = compile_expression(wanted, [w, s], solution.definitions, target, log)
+    if target != "numpy":
+        point = u if schedule is None else t
+        clock = compile_expression(-ln(u) if schedule is None else schedule.clock, [point], target=target)
+
+        def precise(strength: Any, at: Any) -> Any:
+            values = function(strength, clock(at))
+            return values[0] if single else values
+
+        return precise
     includes = solution.named.chain.includes_unconditional
 
     def checked(strength: Any, at: Any) -> Any:
-        if target == "numpy":
-            strength, at = np.asarray(strength, dtype=np.float64), np.asarray(at, dtype=np.float64)
-            _check_strengths(strength, includes)
-            _check_times(at, schedule)
-            shape = np.broadcast_shapes(strength.shape, at.shape)
-            with np.errstate(divide="ignore"):
-                values = [np.broadcast_to(value, shape)[()] for value in function(strength, at)]
-        else:
-            values = function(strength, at)
+        strength, at = np.asarray(strength, dtype=np.float64), np.asarray(at, dtype=np.float64)
+        _check_strengths(strength, includes)
+        shape = np.broadcast_shapes(strength.shape, at.shape)
+        with np.errstate(divide="ignore"):
+            s_at = _clock(at) if schedule is None else schedule.clock_at(at)
+            values = [np.broadcast_to(value, shape)[()] for value in function(strength, s_at)]
         return values[0] if single else values
 
     return checked
@@ -268,18 +270,17 @@ def compile_solution(
 def _check_strengths(strength: np.ndarray, includes_unconditional: bool) -> None:
     good = np.isfinite(strength) & (strength >= -1 if includes_unconditional else strength > -1)
     if not good.all():
-        value = strength[~good].flat[0] if strength.ndim else strength
+        value = strength[~good].flat[0]
         lowest = "w >= -1" if includes_unconditional else "w > -1 (w = -1 is a chain of its own: compile that one)"
         raise StrengthError(f"guidance strength w is {value}: the closed form holds for finite {lowest}; correct it")
 
 
-def _check_times(at: np.ndarray, schedule: NoiseSchedule | None) -> None:
-    top = 1.0 if schedule is None else float(schedule.horizon)
-    good = (at >= 0) & (at <= top)
+def _clock(fraction: np.ndarray) -> np.ndarray:
+    good = (fraction >= 0) & (fraction <= 1)
     if not good.all():
-        value = at[~good].flat[0] if at.ndim else at
-        name = "mask fraction u" if schedule is None else "time t"
-        raise ClockError(f"{name} is {value}: outside [0, {top:g}] the law is not defined; correct it")
+        value = fraction[~good].flat[0]
+        raise ClockError(f"mask fraction u is {value}: outside [0, 1] the law is not defined; correct it")
+    return -np.log(fraction)
 
 
 def enclose(

@@ -78,7 +78,7 @@ def kolmogorov(named: NamedChain, variable: str = "clock", schedule: NoiseSchedu
     Raises
     ------
     ClockError
-        For an unknown variable.
+        For an unknown variable, and for reversed time from an infinite horizon.
 
     References
     ----------
@@ -96,6 +96,11 @@ def kolmogorov(named: NamedChain, variable: str = "clock", schedule: NoiseSchedu
         )
     x = VARIABLES[variable]
     horizon = Symbol("T", positive=True) if schedule is None else schedule.horizon
+    if variable == "reversed" and horizon.is_infinite:
+        raise ClockError(
+            f"noise schedule {'' if schedule is None else schedule.name!r} has an infinite horizon, so reversed time "
+            "T - t never starts; give a finite horizon"
+        )
     hazard = Function("beta")(t) if schedule is None else schedule.hazard
     factor: Expr = {
         "clock": Integer(1),

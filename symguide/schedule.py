@@ -1,11 +1,9 @@
 """Noise schedules: the probability ``α(t)`` that a token is still clean at time ``t``, and the clock it makes."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import mpmath
@@ -18,26 +16,11 @@ from symguide.errors import ClockError
 from symguide.number import Number, read_number, to_sympy
 from symguide.symbols import t, tau, u
 
-__all__ = [
-    "SCHEDULES",
-    "NoiseSchedule",
-    "ScheduleKind",
-    "constant",
-    "cosine",
-    "cosine_mdlm",
-    "geometric",
-    "linear",
-    "log_linear",
-    "parse_schedule",
-    "polynomial",
-]
+__all__ = ["NoiseSchedule", "as_spelled", "read_horizon"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 _ZERO, _ONE = sympy.S.Zero, sympy.S.One
-_MD4 = "Shi et al. (MD4), arXiv:2406.04329, Table 4"
-_MDLM = "Sahoo et al. (MDLM), arXiv:2406.07524"
-_SEDD = "Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1"
 _ROUNDING = 8 * np.finfo(np.float64).eps
 """A double ``u`` computed at ``t = 0`` may miss ``u_end`` by this much, relative to it."""
 
@@ -53,7 +36,7 @@ class NoiseSchedule:
     without cancellation (for a schedule of :meth:`from_alpha`, as far as its expression lets them). Only the steepness
     of ``α`` itself remains: an error of one unit in the last place is about ``|d ln α / d ln t|`` units in ``α``.
 
-    Build one with the functions of this module, :func:`parse_schedule` or the class methods, which all read floats as
+    Build one with the functions of :mod:`symguide.schedules` or the class methods, which all read floats as
     the decimals they spell; the constructor takes checked expressions.
 
     Attributes
@@ -61,12 +44,13 @@ class NoiseSchedule:
     alpha
         ``α(t)``.
     horizon
-        ``T > 0``, in the unit of ``t``; ``oo`` for :func:`constant` only.
+        ``T > 0``, in the unit of ``t``; ``oo`` for :func:`symguide.schedules.constant` only.
     inverse
         ``t(u)``, an expression in :data:`symguide.symbols.u`; ``None`` where no closed form is known.
     revealed
         ``α − α(T)`` in ``t`` and ``tau = T − t`` without cancellation at ``tau = 0``; ``None``: the plain difference.
 
+    >>> from symguide.schedules import log_linear
     >>> schedule = log_linear()
     >>> schedule.alpha, schedule.hazard, schedule.mask_fraction, schedule.clock
     (1 - 999*t/1000, 1/t, t, -log(t))
@@ -108,7 +92,7 @@ class NoiseSchedule:
         symguide.errors.ClockError: noise schedule 'user-given': alpha is 1 at the horizon 1, so nothing is masked ...
         """
         what = f"noise schedule {name!r}"
-        schedule = cls(name, _in_one_symbol(alpha, t, f"{what}: alpha"), _read_horizon(horizon, name))
+        schedule = cls(name, _in_one_symbol(alpha, t, f"{what}: alpha"), read_horizon(horizon, name))
         _check_decreasing(schedule)
         if inverse is None:
             return schedule
@@ -147,7 +131,7 @@ class NoiseSchedule:
         >>> NoiseSchedule.from_flow(tau**2).alpha
         (1 - t)**2
         """
-        path, end = _in_one_symbol(kappa, tau, f"noise schedule {name!r}: kappa"), _read_horizon(horizon, name)
+        path, end = _in_one_symbol(kappa, tau, f"noise schedule {name!r}: kappa"), read_horizon(horizon, name)
         revealed = path - _value(path, tau, _ZERO)
         source = "Gat et al., arXiv:2407.15595"
         schedule = cls(name, _substitute(path, tau, end - t), end, source=source, revealed=revealed)
@@ -173,6 +157,7 @@ class NoiseSchedule:
     def u_end(self) -> Expr:
         """``u(0)``: positive where masks are left at the end.
 
+        >>> from symguide.schedules import geometric
         >>> geometric().u_end
         (1 - exp(-1/10000))/(1 - exp(-20))
         """
@@ -181,6 +166,7 @@ class NoiseSchedule:
     def alpha_at(self, time: object) -> Any:
         """``α(t)``. Raises as :meth:`mask_fraction_at`.
 
+        >>> from symguide.schedules import cosine_mdlm
         >>> cosine_mdlm(0).alpha_at("1/3"), cosine_mdlm().alpha_at(1.0)
         (sqrt(3)/2, 0.001)
         """
@@ -194,6 +180,7 @@ class NoiseSchedule:
         ClockError
             For a time outside ``[0, T]``, for what is no time at all, and for a float while symbols are left.
 
+        >>> from symguide.schedules import cosine, linear
         >>> cosine().mask_fraction_at("1/3"), linear(4).mask_fraction_at([0, 1.5, 4])
         (1/2, array([0.   , 0.375, 1.   ]))
         >>> linear().mask_fraction_at("3/2")
@@ -205,6 +192,7 @@ class NoiseSchedule:
     def clock_at(self, time: object) -> Any:
         """``s(t)``. Raises as :meth:`mask_fraction_at`.
 
+        >>> from symguide.schedules import polynomial
         >>> polynomial(3).clock_at("1/2")
         log(8)
         """
@@ -213,6 +201,7 @@ class NoiseSchedule:
     def hazard_at(self, time: object) -> Any:
         """``β(t)``, infinite at ``t = 0`` where ``α(0) = 1``. Raises as :meth:`mask_fraction_at`.
 
+        >>> from symguide.schedules import cosine, polynomial
         >>> cosine().hazard_at(1), polynomial(2).hazard_at([0.0, 0.5])
         (0, array([inf,  4.]))
         """
@@ -230,6 +219,7 @@ class NoiseSchedule:
         ClockError
             For ``u`` outside ``[u_end, 1]``, and for an exact ``u`` with neither a closed inverse nor ``digits``.
 
+        >>> from symguide.schedules import cosine, geometric
         >>> cosine().time_at("1/2"), geometric().time_at([1e-3, 1.0])
         (1/3, array([0.18868356, 1.        ]))
         >>> NoiseSchedule.from_mask_probability((t + t**3) / 2).time_at("1/3", digits=20)
@@ -503,215 +493,36 @@ def _in_one_symbol(expr: object, wanted: sympy.Symbol, what: str) -> Expr:
             f"{what} holds {' and '.join(names) or 'no symbol'}, so nothing says what runs; "
             f"give an expression in {wanted} alone"
         )
-    spelled = {number: to_sympy(_as_spelled(number)) for number in expr.atoms(sympy.Float)}
+    spelled = {number: to_sympy(as_spelled(number)) for number in expr.atoms(sympy.Float)}
     return cast(Expr, expr.xreplace(dict.fromkeys(expr.free_symbols, wanted) | spelled))
 
 
-def _as_spelled(number: Number) -> Number:
-    """A float as the decimal it spells: whoever writes ``epsilon=1e-3`` means 1/1000."""
+def as_spelled(number: Number) -> Number:
+    """A float as the decimal it spells: whoever writes ``epsilon=1e-3`` means 1/1000.
+
+    >>> as_spelled(1e-3)
+    Fraction(1, 1000)
+    """
     if isinstance(number, sympy.Float):
         exact = sympy.Rational(number)
         return exact if exact != sympy.Rational(float(number)) else Fraction(repr(float(number)))
     return Fraction(repr(number)) if isinstance(number, float) else number
 
 
-def _read_horizon(value: object, name: str, infinite: bool = False) -> Expr:
-    if infinite and isinstance(value, str | float | Expr) and value in ("oo", "inf", "infinity", sympy.oo):
-        return sympy.oo
-    horizon = to_sympy(_as_spelled(read_number(value, f"noise schedule {name!r}: horizon", ClockError)))
-    if horizon.is_positive is False:
-        raise ClockError(f"noise schedule {name!r}: horizon is {horizon}: no time is left to unmask; use T > 0")
-    return horizon
-
-
-def _read_parameter(
-    value: object, name: str, low: Number, high: Number | None = None, closed: bool = False
-) -> tuple[Number, Expr]:
-    """A family's parameter in ``(low, high)``, or in ``[low, high)`` if ``closed``."""
-    what = "noise schedule {!r}: {}".format(*name.split(":"))
-    number = _as_spelled(read_number(value, what, ClockError))
-    expr = to_sympy(number)
-    below = (expr - low).is_negative if closed else (expr - low).is_nonpositive
-    if below or expr.is_real is False or (high is not None and (expr - high).is_nonnegative):
-        interval = f"{'[' if closed else '('}{low}, {'oo' if high is None else high})"
-        raise ClockError(f"{what} is {number}: alpha is no decreasing probability then; choose it in {interval}")
-    return number, expr
-
-
-def constant(horizon: object = 10) -> NoiseSchedule:
-    """``α = e^{−t}``: every token is masked at rate 1, and ``T`` only says for how long.
-
-    At the default ``T = 10`` a token is clean with probability 4.5e-5; with ``T = oo``, ``u = 1 − e^{−t}``.
-
-    Source: He, Rojas, Tao, arXiv:2506.10971, Proposition 3.2 (where ``u`` is spelled out).
-
-    >>> constant().mask_fraction, constant("oo").mask_fraction
-    ((1 - exp(-t))/(1 - exp(-10)), 1 - exp(-t))
-    """
-    end = _read_horizon(horizon, "constant", infinite=True)
-    inverse = -sympy.log(1 - u * (1 - sympy.exp(-end)))
-    source = "He, Rojas, Tao, arXiv:2506.10971, Proposition 3.2"
-    return NoiseSchedule("constant", sympy.exp(-t), end, (), source, inverse, -sympy.exp(-t) * expm1(-tau))
-
-
-def linear(horizon: object = 1) -> NoiseSchedule:
-    """``α = 1 − t/T``, so that ``u = t/T``.
-
-    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
-
-    >>> linear(2).mask_fraction
-    t/2
-    """
-    end = _read_horizon(horizon, "linear")
-    return NoiseSchedule("linear", 1 - t / end, end, (), _MD4, u * end, tau / end)
-
-
-def log_linear(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> NoiseSchedule:
-    """``α = 1 − (1 − ε) t/T``: the hazard is ``1/t`` and ``u = t/T``, whatever ``0 ≤ ε < 1``.
-
-    Source: Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1, where ``ε`` is commonly 1e-3 or 1e-4; Sahoo et al.
-    (MDLM), arXiv:2406.07524. The default is that of both codes.
-
-    >>> log_linear().hazard
-    1/t
-    """
-    end = _read_horizon(horizon, "log-linear")
-    number, eps = _read_parameter(epsilon, "log-linear:epsilon", 0, 1, closed=True)
-    alpha, revealed = 1 - (1 - eps) * t / end, (1 - eps) * tau / end
-    return NoiseSchedule("log-linear", alpha, end, (("epsilon", number),), f"{_SEDD}; {_MDLM}", u * end, revealed)
-
-
-def polynomial(k: object = 2, horizon: object = 1) -> NoiseSchedule:
-    """``α = 1 − (t/T)^k`` with ``k > 0``: the hazard is ``k/t``.
-
-    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
-
-    >>> polynomial("1/2").clock_at("1/16")
-    log(4)
-    """
-    end = _read_horizon(horizon, "polynomial")
-    number, power = _read_parameter(k, "polynomial:k", 0)
-    alpha, inverse = 1 - (t / end) ** power, end * u ** (1 / power)
-    revealed = -cast(Expr, expm1(power * log1p(-tau / end)))
-    return NoiseSchedule("polynomial", alpha, end, (("k", number),), _MD4, inverse, revealed)
-
-
-def cosine(horizon: object = 1) -> NoiseSchedule:
-    """``α = 1 − cos(π/2 (1 − t/T)) = 1 − sin(π/2 t/T)``: the hazard vanishes at the start.
-
-    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
-
-    >>> cosine().time_at("1/2")
-    1/3
-    """
-    end = _read_horizon(horizon, "cosine")
-    masked, inverse = cast(Expr, sympy.sin(sympy.pi * t / (2 * end))), 2 * end * sympy.asin(u) / sympy.pi
-    return NoiseSchedule("cosine", 1 - masked, end, (), _MD4, inverse, 2 * sympy.sin(sympy.pi * tau / (4 * end)) ** 2)
-
-
-def cosine_mdlm(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> NoiseSchedule:
-    """``α = ε + (1 − ε) cos(π/2 t/T)``: the hazard is about ``2/t`` near the end, and ``u = 2 sin²(π/4 t/T)``.
-
-    Source: Sahoo et al. (MDLM), arXiv:2406.07524; the class ``CosineNoise`` of its code, with this default.
-
-    >>> cosine_mdlm().mask_fraction
-    1 - cos(pi*t/2)
-    """
-    end = _read_horizon(horizon, "cosine-mdlm")
-    number, eps = _read_parameter(epsilon, "cosine-mdlm:epsilon", 0, 1, closed=True)
-    alpha = eps + (1 - eps) * sympy.cos(sympy.pi * t / (2 * end))
-    inverse = 4 * end * sympy.asin(sympy.sqrt(u / 2)) / sympy.pi
-    revealed = (1 - eps) * sympy.sin(sympy.pi * tau / (2 * end))
-    return NoiseSchedule("cosine-mdlm", alpha, end, (("epsilon", number),), _MDLM, inverse, revealed)
-
-
-def geometric(sigma_min: object = Fraction(1, 10000), sigma_max: object = 20, horizon: object = 1) -> NoiseSchedule:
-    """``α = exp(−σ)``, ``σ = σ_min^{1 − t/T} σ_max^{t/T}``: ``α(0) < 1``, so that masks are left at the end.
-
-    Source: Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1; the defaults are those of the configuration in its code.
-
-    >>> geometric(1, 2).alpha
-    exp(-2**t)
-    """
-    end = _read_horizon(horizon, "geometric")
-    top, high = _read_parameter(sigma_max, "geometric:sigma_max", 0)
-    bottom, low = _read_parameter(sigma_min, "geometric:sigma_min", 0, top)
-    sigma, stretch = low * (high / low) ** (t / end), sympy.log(high / low)
-    inverse = end * sympy.log(-sympy.log(1 - u * (1 - sympy.exp(-high))) / low) / stretch
-    to_go = -high * expm1(-stretch * tau / end)  # σ_max − σ
-    parameters = ("sigma_min", bottom), ("sigma_max", top)
-    return NoiseSchedule(
-        "geometric", sympy.exp(-sigma), end, parameters, _SEDD, inverse, -sympy.exp(-sigma) * expm1(-to_go)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleKind:
-    """A published family of schedules: what builds a member, and one line on it.
-
-    >>> SCHEDULES["geometric"].parameters
-    ('sigma_min', 'sigma_max')
-    """
-
-    build: Callable[..., NoiseSchedule]
-    description: str
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The names that ``build`` takes besides the horizon; all have defaults."""
-        return tuple(name for name in inspect.signature(self.build).parameters if name != "horizon")
-
-    @property
-    def source(self) -> str:
-        """Whom to cite."""
-        return self.build().source
-
-
-SCHEDULES: Mapping[str, ScheduleKind] = MappingProxyType(
-    {
-        "constant": ScheduleKind(constant, "alpha = exp(-t), T = 10 unless given"),
-        "linear": ScheduleKind(linear, "alpha = 1 - t/T"),
-        "log-linear": ScheduleKind(log_linear, "alpha = 1 - (1 - epsilon) t/T, hazard 1/t"),
-        "polynomial": ScheduleKind(polynomial, "alpha = 1 - (t/T)^k"),
-        "cosine": ScheduleKind(cosine, "alpha = 1 - cos(pi/2 (1 - t/T))"),
-        "cosine-mdlm": ScheduleKind(cosine_mdlm, "alpha = epsilon + (1 - epsilon) cos(pi/2 t/T)"),
-        "geometric": ScheduleKind(
-            geometric, "alpha = exp(-sigma_min^(1 - t/T) sigma_max^(t/T)), masks left at the end"
-        ),
-    }
-)
-"""Read-only: the published families by name."""
-
-
-def parse_schedule(text: str, horizon: object = None) -> NoiseSchedule:
-    """Read ``NAME[:key=value,…]``, its numbers exactly; without a horizon the family's own holds.
+def read_horizon(value: object, name: str, infinite: bool = False) -> Expr:
+    """A horizon ``T > 0``, exactly; ``oo`` where the schedule allows it.
 
     Raises
     ------
     ClockError
-        For an unknown name or key, a key given twice, and values that the family refuses.
+        For anything else.
 
-    >>> parse_schedule("polynomial:k=3", horizon=2).alpha
-    1 - t**3/8
-    >>> parse_schedule("linear:k=3")
-    Traceback (most recent call last):
-    symguide.errors.ClockError: noise schedule 'linear' has no parameter 'k', so it would change nothing; it takes none
+    >>> read_horizon("5/2", "linear")
+    5/2
     """
-    name, colon, rest = text.partition(":")
-    kind = SCHEDULES.get(name)
-    if kind is None:
-        raise ClockError(
-            f"noise schedule {name!r} is unknown, so there is no clock; choose one of {', '.join(SCHEDULES)}"
-        )
-    given: dict[str, str] = {}
-    for item in rest.split(",") if colon else ():
-        key, _, value = (part.strip() for part in item.partition("="))
-        if key not in kind.parameters:
-            takes = " and ".join(kind.parameters) or "none"
-            raise ClockError(
-                f"noise schedule {name!r} has no parameter {key!r}, so it would change nothing; it takes {takes}"
-            )
-        if key in given:
-            raise ClockError(f"noise schedule {name!r}: {key} is given twice, so its value is ambiguous; give it once")
-        given[key] = value
-    return kind.build(**given) if horizon is None else kind.build(**given, horizon=horizon)
+    if infinite and isinstance(value, str | float | Expr) and value in ("oo", "inf", "infinity", sympy.oo):
+        return sympy.oo
+    horizon = to_sympy(as_spelled(read_number(value, f"noise schedule {name!r}: horizon", ClockError)))
+    if horizon.is_positive is False:
+        raise ClockError(f"noise schedule {name!r}: horizon is {horizon}: no time is left to unmask; use T > 0")
+    return horizon
