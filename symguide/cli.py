@@ -260,3 +260,227 @@ def _write_json(document: Any) -> None:
     import json
 
     print(json.dumps(document, allow_nan=False))
+
+
+# --- list and solve ---------------------------------------------------------------------------------------------------
+
+
+def _quantity(quantity: "Quantity | None") -> dict[str, Any] | None:
+    """``Q``: the double and the exact form. A value beyond the doubles has no double."""
+    if quantity is None:
+        return None
+    value = quantity.value if abs(quantity.value) < float("inf") else None
+    return {"value": value, "exact": None if quantity.exact is None else str(quantity.exact)}
+
+
+def _law(law: "Mapping[Context, Quantity]", top: int | None = None) -> list[dict[str, Any]]:
+    """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
+    kept = set(sorted(law, key=lambda x: -law[x].value)[:top]) if top is not None else law
+    return [{"tokens": list(x), "probability": _quantity(q)} for x, q in law.items() if x in kept]
+
+
+def _result(result: "Result", time: "Number | None", top: int | None) -> dict[str, Any]:
+    document = {
+        "w": str(result.w),
+        "u": None if result.u is None else str(result.u),
+        "t": None if time is None else str(time),
+        "tv": _quantity(result.tv),
+        "log_tv": result.log_tv,
+        "log_minus_log_tv": result.log_minus_log_tv,
+        "terminal": _law(result.terminal, top),
+    }
+    if result.states is not None:
+        document["states"] = _law(result.states)
+    document["functionals"] = {name: _quantity(value) for name, value in result.functionals.items()}
+    if result.dead is not None and result.dead.value > 0:
+        document["dead"] = _quantity(result.dead)
+    return document
+
+
+def _document(answer: "Answer", times: Sequence["Number"], top: int | None) -> dict[str, Any]:
+    """``solve --json``."""
+    moments = list(times) or [None]
+    return {
+        "target": answer.problem.target,
+        "rule": answer.rule,
+        "path": answer.path,
+        "notes": list(answer.notes),
+        "results": [_result(r, moments[j % len(moments)], top) for j, r in enumerate(answer.results)],
+    }
+
+
+@_command(
+    "solve",
+    _PROBLEM,
+    _W,
+    _U,
+    _T,
+    _NOISE,
+    _HORIZON,
+    _TARGET,
+    _RULE,
+    _option("--states", is_flag=True, help="The law on all contexts too, at every mask fraction."),
+    _option("--top", metavar="N", help="Only the N most probable token tuples of every law."),
+    _option("--exact", is_flag=True, help="Rational or symbolic arithmetic, whatever the size."),
+    _option("--float", "floats", is_flag=True, help="Double precision, whatever the size."),
+    _JSON,
+)
+def _solve(
+    problem: str,
+    w: Sequence[str],
+    u: Sequence[str],
+    t: Sequence[str],
+    noise: str | None,
+    horizon: str | None,
+    target: str | None,
+    rule: str,
+    states: bool,
+    top: str | None,
+    exact: bool,
+    floats: bool,
+    as_json: bool,
+) -> int:
+    """Laws, total variation and functionals of a problem.
+
+    The terminal law, how far the chain is from it at the mask fractions --u (or times --t), and functionals of it.
+    Arithmetic is exact where the size allows.
+    """
+    if not w:
+        raise StrengthError("--w is missing, so no guided chain is meant; give one or more strengths, such as --w 0 1 3")
+    if exact and floats:
+        raise DataError("--exact and --float contradict each other; give one of them, or none")
+    strengths = _strengths(w)
+    count = None if top is None else _at_least_one("--top", top)
+    if states and not (u or t):
+        raise ClockError("--states asks for the law on the way, but not where; add --u (or --t with --noise)")
+    moments = _moments(u, t, noise, horizon)
+    from symguide.answers import answer
+
+    path = "array" if floats else None
+    if exact:
+        path = "exact" if all(strength.denominator == 1 for strength in strengths) else "symbolic"
+    with _busy(f"solving {problem}"), _long_integers():
+        found = answer(_problem(problem, target), strengths, moments.fractions, rule, states, path)
+    if as_json:
+        _write_json(_document(found, moments.times, count))
+        for note in found.notes:
+            _say(f"note: {note}")
+        return DONE
+    from symguide.tables import answer_tables, screen
+
+    console = screen()
+    console.print(answer_tables(found, moments.times, count, console.width))
+    return DONE
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS.values())
+    return f"""\
+Usage: symguide COMMAND [ARGUMENTS]
+
+Exact laws of guided masked diffusion: closed forms, independently verified.
+
+Commands:
+{commands}
+
+PROBLEM is a built-in instance (symguide list) or a JSON file. Numbers are decimals or fractions, read exactly.
+
+Examples:
+  symguide solve words --target fr --w 0 1 3 --top 10
+  symguide solve squares-overlap --w -1/2 1 --t 0.5 --noise cosine
+  symguide verify hypercubes-5d --w 1
+  symguide export interval-overlap --latex -
+  symguide prove --out out --pdf
+
+Options:
+  --help     This page; `symguide COMMAND --help` says more of one command.
+  --version  The version."""
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"symguide {version('symguide')}"
+    except PackageNotFoundError:
+        return "symguide (not installed)"
+
+
+def _unknown(name: str) -> SymguideError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, 1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(COMMANDS)}"
+    return SymguideError(f"command {name!r} is unknown, so nothing was done; {remedy}")
+
+
+def _clicked(command: Command) -> "click.Command":
+    import click
+
+    parameters: list[click.Parameter] = []
+    for names, settings in command.parameters:
+        kind = {key: value for key, value in settings.items() if key != "choices"}
+        if "choices" in settings:
+            kind["type"] = click.Choice(settings["choices"])
+        is_option = names[0].startswith("--")
+        parameters.append(click.Option(names, **kind) if is_option else click.Argument(names, **kind))
+    return click.Command(
+        command.name, params=parameters, callback=command.run, help=command.run.__doc__, context_settings=_SETTINGS
+    )
+
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in ("--help", "-h", "--version"):
+        print(_version() if name == "--version" else _overview())
+        return DONE
+    if name not in COMMANDS:
+        raise _unknown(name)
+    given = gather(arguments[1:])
+    import click
+
+    try:
+        with _clicked(COMMANDS[name]).make_context(f"symguide {name}", given) as context:
+            return context.command.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        raise SymguideError(f"{error.format_message().rstrip('.')}; see symguide {name} --help") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0 done, 1 a check failed, 2 bad input, 130 interrupted.
+
+    Parameters
+    ----------
+    arguments
+        Those of the process if ``None``.
+    """
+    try:
+        if sys.stdout is None:
+            raise SymguideError("standard output is closed, so answers have nowhere to go; open it")
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        _say("symguide: interrupted; nothing is left half-written")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has left, as `head` does: nobody is there to be told, and Python's own last flush must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BAD_INPUT
+    except SymguideError as error:
+        _say(f"symguide: error: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"symguide: error: {where}{error.strerror or error}, so it was not written; check path, rights and space")
+    except MemoryError:
+        _say("symguide: error: the memory does not suffice for this problem; use fewer tokens, or --float")
+    return BAD_INPUT

@@ -6,7 +6,7 @@
     P(s + h) = e^{−γh} Σ_k (γh)^k/k! · B^k P(s),
 
 whose terms are all positive: nothing cancels, and positive probabilities stay positive. Where the fastest rate leaves no
-hope of stepping (``γs > 1000``) it integrates the resolvent over a contour around the spectrum instead,
+hope of stepping (``γs > 200``) it integrates the resolvent over a contour around the spectrum instead,
 ``P(s) = (1/2πi) ∮ e^{zs} (z − A)^{−1} P(0) dz``. ``exponential`` encloses ``exp(A s) P(0)`` in balls.
 
 References
@@ -41,10 +41,10 @@ MAX_MATRIX = 150
 """States beyond which no matrix exponential is formed."""
 STEP = 48.0
 """Largest ``γh``; the series then takes some 200 products with ``B``."""
-STIFF = 1000.0
+STIFF = 200.0
 """Largest ``γs`` that is walked in steps."""
-TINY = {True: 1024, False: 332}
-"""Bits spent at most on small values: what is above ``10^−300`` by steps, ``10^−100`` by a contour, gets relative accuracy."""
+TINY = 332
+"""Bits spent at most on small values: relative accuracy is sought for values above ``10^−100``."""
 
 Exact: TypeAlias = Number | mpmath.mpf
 
@@ -84,7 +84,7 @@ def integrate(
     ``β = ‖B‖_1``, falls below one unit; rounding adds one unit per entry and product; from step to step an error grows by
     ``e^{γh(β−1)}`` at most, and not at all in a chain, where ``β ≤ 1``. The sum of all this is the reported error. A first
     run with other steps and fewer digits shows how small the values are, so that the second has ``digits`` right in every
-    value above ``10^−300`` (``10^−100`` by contour); should the two ever differ by more than both bounds, that difference is reported.
+    value it can see that is above ``10^−100``; should the two ever differ by more than both bounds, that difference is reported.
 
     Parameters
     ----------
@@ -124,10 +124,10 @@ def integrate(
     reach = float(first.gamma * max(first.clocks, default=mpmath.mpf(0)))
     stepping = reach <= STIFF
     method = _by_steps if stepping else _by_contour
-    bits += min(TINY[stepping], ceil(1.45 * reach))  # P_start = e^{−Λs} is as small as that
+    bits += min(TINY if stepping else TINY // 3, ceil(1.45 * reach))  # P_start = e^{−Λs} is as small as that
     coarse = method(_numeric(system, rows, values, clocks, bits), 0)
     smallest = min((value for found in coarse for value in found[0] if value > found[1]), default=mpmath.mpf(1))
-    more = min(TINY[stepping], max(0, -mpmath.frexp(smallest)[1])) + 16
+    more = min(TINY, max(0, -mpmath.frexp(smallest)[1])) + 16
     fine_system = _numeric(system, rows, values, clocks, bits + more)
     fine = method(fine_system, 1)
     if not stepping:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -167,14 +168,6 @@ def guidance(problem: Problem, rule: str = "rate") -> Tilt:
     return Tilt(((problem.conditional, 1 + w), (problem.unconditional, -w)), rule == "normalised")
 
 
-def _sign(exponent: Expr) -> int | None:
-    """The sign of an affine exponent on the whole domain ``w > −1``, or ``None`` where it changes."""
-    edge, slope = exponent.subs(w, -1), exponent.diff(w)
-    if edge >= 0 and slope >= 0:
-        return 1
-    return -1 if edge <= 0 and slope <= 0 else None
-
-
 def power_product(factors: list[tuple[Any, Expr]]) -> ExpSum:
     """``Π_j value_j^{e_j}`` for exponents affine in ``w``, as the one-term exponential sum ``c b^w``.
 
@@ -184,13 +177,29 @@ def power_product(factors: list[tuple[Any, Expr]]) -> ExpSum:
     coefficient: Any = Fraction(1)
     base: Any = Fraction(1)
     for value, exponent in factors:
-        coefficient = coefficient * _power(value, exponent.subs(w, 0))
-        base = base * _power(value, exponent.diff(w))
+        constant, slope = _affine(exponent)
+        coefficient = coefficient * _power(value, constant)
+        base = base * _power(value, slope)
     return ExpSum.of([(coefficient, base)])
 
 
+@lru_cache(maxsize=256)
+def _affine(exponent: Expr) -> tuple[Expr, Expr]:
+    """Constant and slope of an exponent in ``w``."""
+    return exponent.subs(w, 0), exponent.diff(w)
+
+
+@lru_cache(maxsize=256)
+def _sign(exponent: Expr) -> int | None:
+    """The sign of an affine exponent on the whole domain ``w > −1``, or ``None`` where it changes."""
+    edge, slope = exponent.subs(w, -1), exponent.diff(w)
+    if edge >= 0 and slope >= 0:
+        return 1
+    return -1 if edge <= 0 and slope <= 0 else None
+
+
 def _power(value: Any, exponent: Expr) -> Any:
-    """``value^exponent``, exactly: a rational stays one for integer exponents and becomes a SymPy power otherwise."""
+    """``value^exponent``, exactly: a rational stays one for integer exponents, else it becomes a SymPy power."""
     if isinstance(exponent, Integer):
         return value ** int(exponent)
     return value ** float(exponent) if isinstance(value, float) else to_sympy(value) ** exponent

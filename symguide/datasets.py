@@ -1,0 +1,320 @@
+"""The built-in instances, each with its source: the papers' examples, and real words and digits."""
+
+import inspect
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from difflib import get_close_matches
+from fractions import Fraction
+from importlib import import_module
+from itertools import product
+from math import log10
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from symguide.errors import DataError
+from symguide.mixture import ClassMixture, Problem
+
+__all__ = ["DATASETS", "Dataset", "load", "load_mixture"]
+
+_HE = "He, Rojas, Tao, What Exactly Does Guidance Do in Masked Discrete Diffusion Models, arXiv:2506.10971"
+_WORDFREQ = "Speer, wordfreq 3, https://github.com/rspeer/wordfreq, doi:10.5281/zenodo.7199437"
+_DIGITS = (
+    "Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (1998), "
+    "doi:10.24432/C50P49, as shipped by scikit-learn's load_digits"
+)
+
+_LARGEST = 10**6
+"""Tokens that a hypercube's support may list in all."""
+_INK = 8
+"""A pixel of the digits counts the inked points of a 4 × 4 block, 0..16; it is set when at least half of them are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A family of built-in instances.
+
+    Attributes
+    ----------
+    factory
+        What makes the mixture; its keyword parameters all have defaults.
+    description, source
+        One line on what it is, and whom to cite.
+    target
+        The class guided to unless another is asked for.
+
+    >>> DATASETS["hypercubes"].parameters
+    {'D': 5, 'side': 3, 'overlap': 1}
+    """
+
+    factory: Callable[..., ClassMixture]
+    description: str
+    source: str
+    target: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The factory's parameters with their defaults."""
+        return {name: parameter.default for name, parameter in inspect.signature(self.factory).parameters.items()}
+
+
+def load(spec: str, target: str | None = None) -> Problem:
+    """A built-in instance ``NAME`` or ``NAME:key=value,…`` as a problem, guided to its default target or another class.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_mixture`, and for a target that is no class.
+
+    >>> problem = load("hypercubes:D=2,side=2,overlap=1")
+    >>> problem.target, problem.vocabulary, problem.unconditional.weight((1, 1))
+    ('high', 3, Fraction(1, 4))
+    """
+    mixture = load_mixture(spec)
+    if target is None:
+        target = DATASETS[_name(spec)].target
+        if target not in mixture.laws:
+            raise DataError(
+                f"{mixture.name}: the usual target {target!r} is not among its classes, so it is open where to guide; "
+                f"choose a target: {', '.join(map(repr, mixture.laws))}"
+            )
+    return mixture.problem(target)
+
+
+def load_mixture(spec: str) -> ClassMixture:
+    """The class mixture of a built-in instance ``NAME`` or ``NAME:key=value,…``.
+
+    Priors are equal, and laws uniform on their supports unless the data say otherwise.
+
+    Raises
+    ------
+    DataError
+        For an unknown name or key, a key given twice, a value that is impossible, and a missing extra.
+
+    >>> load_mixture("interval-overlap").laws["low"].weight((4,))
+    Fraction(1, 6)
+    >>> load_mixture("hypercubes:side=2,overlap=3")
+    Traceback (most recent call last):
+    symguide.errors.DataError: hypercubes: overlap is 3, but the side is 2, so the cubes cannot share as much; lower it
+    """
+    name, colon, rest = spec.partition(":")
+    dataset, known = DATASETS[_name(spec)], DATASETS[_name(spec)].parameters
+    given: dict[str, Any] = {}
+    for item in rest.split(",") if colon else ():
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if key not in known:
+            takes = ", ".join(known) or "none"
+            near = "".join(f"; did you mean {match!r}?" for match in get_close_matches(key, known, 1, 0.5))
+            raise DataError(f"{name}: there is no parameter {key!r}, so it would change nothing; it takes {takes}{near}")
+        if key in given:
+            raise DataError(f"{name}: {key} is given twice, so its value is ambiguous; give it once")
+        if not (equals and value):
+            raise DataError(f"{name}: {key} has no value, so nothing can be read; write {key}={_EXAMPLES.get(key, '3')}")
+        given[key] = _READERS.get(key, _whole)(name, key, value)
+    return replace(dataset.factory(**given), name=spec.strip(), source=dataset.source)
+
+
+def _name(spec: str) -> str:
+    name = spec.partition(":")[0].strip()
+    if name not in DATASETS:
+        near = "".join(f"did you mean {match!r}? " for match in get_close_matches(name, DATASETS, 1))
+        raise DataError(
+            f"there is no built-in instance {name!r}, so there are no data; {near}choose one of {', '.join(DATASETS)}, "
+            "or name a problem file"
+        )
+    return name
+
+
+# --- reading parameters -----------------------------------------------------------------------------------------------
+
+
+def _whole(name: str, key: str, value: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", value):
+        raise DataError(f"{name}: {key} is {value!r}, so it counts nothing; give a whole number of at most nine digits")
+    return int(value)
+
+
+def _patch(name: str, key: str, value: str) -> tuple[int, int]:
+    sizes = re.fullmatch("([0-9]{1,3})x([0-9]{1,3})", value)
+    if sizes is None:
+        raise DataError(f"{name}: {key} is {value!r}, so it has no sides; write rows x columns, such as 2x3")
+    return int(sizes[1]), int(sizes[2])
+
+
+def _languages(name: str, key: str, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split("+"))
+
+
+_READERS: Mapping[str, Callable[[str, str, str], Any]] = {"patch": _patch, "languages": _languages}
+_EXAMPLES = {"patch": "2x3", "languages": "en+fr+de"}
+
+
+def _at_least(name: str, lowest: int, **values: int) -> None:
+    for key, value in values.items():
+        if value < lowest:
+            raise DataError(f"{name}: {key} is {value}, which leaves no data; give a whole number of at least {lowest}")
+
+
+def _extra(module: str, what: str) -> ModuleType:
+    """A package of the extra ``examples``, imported when its data are asked for: it is heavy, and it may be missing."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise DataError(
+            f'{what}: {module.partition(".")[0]} cannot be imported ({error}), so there are no data; '
+            'pip install "symguide[examples]"'
+        ) from None
+
+
+# --- the instances ----------------------------------------------------------------------------------------------------
+
+Support = Iterable[tuple[int, ...]]
+
+
+def _uniform(vocabulary: int, length: int, **supports: Support) -> ClassMixture:
+    """Classes with equal priors, each uniform on its support."""
+    laws = {key: Counter(support) for key, support in supports.items()}
+    return _counted(vocabulary, length, laws)
+
+
+def _counted(
+    vocabulary: int,
+    length: int,
+    counts: Mapping[str, Mapping[tuple[int, ...], int]],
+    labels: tuple[str, ...] | None = None,
+) -> ClassMixture:
+    """Classes with equal priors, each with a law proportional to whole numbers."""
+    prior = Fraction(1, len(counts))
+    classes: dict[str, tuple[Fraction, dict[tuple[int, ...], Fraction]]] = {}
+    for key, table in counts.items():
+        whole = sum(table.values())
+        classes[key] = prior, {tokens: Fraction(count, whole) for tokens, count in table.items()}
+    return ClassMixture.of(vocabulary, length, classes, labels=labels)
+
+
+def _cube(length: int, lowest: int, highest: int) -> Support:
+    return product(range(lowest, highest + 1), repeat=length)
+
+
+def _diamonds() -> ClassMixture:
+    grid = list(_cube(2, 0, 11))
+    near = {key: [x for x in grid if abs(x[0] - c) + abs(x[1] - c) <= 3] for key, c in (("low", 3), ("high", 8))}
+    return _uniform(12, 2, **near)
+
+
+def _hypercubes(D: int = 5, side: int = 3, overlap: int = 1) -> ClassMixture:
+    _at_least("hypercubes", 1, D=D, side=side)
+    _at_least("hypercubes", 0, overlap=overlap)
+    if overlap > side:
+        raise DataError(
+            f"hypercubes: overlap is {overlap}, but the side is {side}, so the cubes cannot share as much; lower it"
+        )
+    if log10(D) + D * log10(side) > log10(_LARGEST):
+        raise DataError(
+            f"hypercubes: {side}^{D} token tuples of {D} tokens do not fit a table of {_LARGEST} tokens; lower D or side"
+        )
+    start = side - overlap
+    return _uniform(side + start, D, low=_cube(D, 0, side - 1), high=_cube(D, start, start + side - 1))
+
+
+def _slower_sampling() -> ClassMixture:
+    return _counted(2, 2, {"target": {(0, 1): 8, (1, 1): 1}, "other": {(1, 0): 1, (1, 1): 1}})
+
+
+def _words_all(length: int = 5, languages: tuple[str, ...] = ("en", "fr", "de")) -> ClassMixture:
+    return _words(length, languages, None)
+
+
+def _words(
+    length: int = 5, languages: tuple[str, ...] = ("en", "fr", "de"), top: int | None = 300
+) -> ClassMixture:
+    """One class per language: words of ``a..z`` only, by frequency, the ``top`` commonest (ties alphabetically)."""
+    _at_least("words", 1, length=length, **({} if top is None else {"top": top}))
+    wordfreq = _extra("wordfreq", "words")
+    available = wordfreq.available_languages("best")
+    classes: dict[str, dict[tuple[int, ...], int]] = {}
+    for language in languages:
+        if language not in available:
+            raise DataError(
+                f"words: wordfreq has no list for language {language!r}, so it has no words; "
+                f"choose of {', '.join(sorted(available))}"
+            )
+        if language in classes:
+            raise DataError(f"words: language {language!r} is listed twice, so classes coincide; list it once")
+        frequencies = wordfreq.get_frequency_dict(language, wordlist="best")
+        spelled = re.compile(f"[a-z]{{{length}}}")
+        words = sorted((w for w in frequencies if spelled.fullmatch(w)), key=lambda w: (-frequencies[w], w))[:top]
+        if not words:
+            raise DataError(
+                f"words: language {language!r} has no words of {length} letters a..z, so its class is empty; "
+                "choose another length"
+            )
+        # The decimals that the frequencies spell, as whole numbers of their last place.
+        decimals = [Decimal(repr(frequencies[word])) for word in words]
+        places = max(-int(decimal.as_tuple().exponent) for decimal in decimals)
+        classes[language] = {
+            tuple(ord(letter) - ord("a") for letter in word): int(decimal.scaleb(places))
+            for word, decimal in zip(words, decimals, strict=True)
+        }
+    return _counted(26, length, classes, tuple(string.ascii_lowercase))
+
+
+def _digits(patch: tuple[int, int] = (2, 3), row: int = 3, column: int = 3) -> ClassMixture:
+    """One class per digit: how often each pattern of a patch occurs, rows from ``row`` and columns from ``column``."""
+    height, width = patch
+    _at_least("digits", 1, height=height, width=width)
+    _at_least("digits", 0, row=row, column=column)
+    if row + height > 8 or column + width > 8:
+        raise DataError(
+            f"digits: a patch of {height}x{width} at row {row}, column {column} leaves the image of 8x8, "
+            "rows and columns counted from 0; move it or shrink it"
+        )
+    data = _extra("sklearn.datasets", "digits").load_digits()
+    inked = data.images[:, row : row + height, column : column + width].reshape(len(data.images), -1) >= _INK
+    counts: dict[str, Counter[tuple[int, ...]]] = {str(digit): Counter() for digit in range(10)}
+    for digit, pixels in zip(data.target.tolist(), inked.astype(int).tolist(), strict=True):
+        counts[str(digit)][tuple(pixels)] += 1
+    return _counted(2, height * width, counts, ("0", "1"))
+
+
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {
+        "interval-disjoint": Dataset(
+            lambda: _uniform(10, 1, low=_cube(1, 0, 4), high=_cube(1, 5, 9)),
+            "one token: {0..4} and {5..9}, disjoint",
+            _HE,
+            "high",
+        ),
+        "interval-overlap": Dataset(
+            lambda: _uniform(10, 1, low=_cube(1, 0, 5), high=_cube(1, 4, 9)),
+            "one token: {0..5} and {4..9}, sharing 4 and 5",
+            _HE,
+            "high",
+        ),
+        "squares-overlap": Dataset(
+            lambda: _uniform(5, 2, low=_cube(2, 0, 2), high=_cube(2, 2, 4)),
+            "two tokens: {0,1,2}^2 and {2,3,4}^2, sharing a corner",
+            _HE,
+            "high",
+        ),
+        "squares-disjoint": Dataset(
+            lambda: _uniform(6, 2, low=_cube(2, 0, 2), high=_cube(2, 3, 5)),
+            "two tokens: {0,1,2}^2 and {3,4,5}^2, disjoint",
+            _HE,
+            "high",
+        ),
+        "diamonds": Dataset(
+            _diamonds,
+            "two tokens: Manhattan distance at most 3 from (3,3) and from (8,8), overlapping only in projection",
+            _HE,
+            "low",
+        ),
+        "hypercubes-5d": Dataset(
+            lambda: _hypercubes(), "five tokens: {0,1,2}^5 and {2,3,4}^5, sharing a corner", _HE, "high"
+        ),
+        "hypercubes": Dataset(_hypercubes, "D tokens: two hypercubes of a side, sharing overlap values", _HE, "high"),
+    }
+)

@@ -1,0 +1,575 @@
+r"""LaTeX in the notation of the paper: formulas that fit their line, fragments, documents, and their PDFs.
+
+Formulas are broken at sums, products, brackets and commas *before* they are typeset, from an estimate of their width, so
+that nothing runs off a page and nothing is cut. A :class:`Fragment` is mathematics for a document or a notebook; a
+document is an article that ``pdflatex`` compiles with ``texlive-latex-recommended``.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sympy import Add, Basic, Eq, Expr, Function, Integer, Mul, Ne, Pow, Rational, Sum, Symbol, exp, fraction, log
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
+
+from symguide.errors import SymguideError
+from symguide.exp_dd import confluent_equal, exp_dd
+from symguide.law import Context
+from symguide.mixture import Problem
+from symguide.naming import plain
+from symguide.ode import KolmogorovSystem, kolmogorov
+from symguide.schedule import NoiseSchedule
+from symguide.solution import Solution, powers_of_u
+from symguide.symbols import MASK, s, t, u
+
+__all__ = [
+    "NOTATION",
+    "SHOWN",
+    "WIDTH",
+    "Fragment",
+    "closed_form",
+    "compile_pdf",
+    "definitions",
+    "document",
+    "equations",
+    "escape",
+    "notation_table",
+    "ode",
+    "schedule_equations",
+    "solution_document",
+    "state",
+    "terminal_form",
+    "tex",
+    "tv_form",
+    "width",
+]
+
+WIDTH = 40.0
+"""Room for a line of mathematics, in em: a little less than the text width of :func:`document`."""
+SHOWN = 24
+"""How many contexts a block prints unless told otherwise; it says how many it leaves out."""
+
+NOTATION: tuple[tuple[str, str], ...] = (
+    (r"D,\ N", "number of positions; number of tokens without the mask"),
+    (r"\mathrm{M}", "the mask"),
+    (r"x_S", "tokens revealed at the positions $S$; a context shows some tokens and masks elsewhere"),
+    (r"z,\ w", "target class; guidance strength: $-1$ unconditional, $0$ conditional"),
+    (r"s = -\ln u", "clock: $0$ at the start, where all is masked"),
+    (r"u = \frac{1 - \alpha(t)}{1 - \alpha(T)}", "mask fraction; $\\alpha(t)$ is the probability of a clean token"),
+    (r"P_x", "probability of the context $x$ along the guided reverse chain"),
+    (r"q_i(v \mid x_S)", r"raw reveal intensity, $p_i(v \mid x_S, z)^{1+w}\, p_i(v \mid x_S)^{-w}$"),
+    (r"Z_i(x_S)", r"$\sum_v q_i(v \mid x_S)$; $Z_{z,w}$ for one token, $c_{x_1} = Z_2(x_1)$ and $d_{x_2} = Z_1(x_2)$ for two"),
+    (r"\Lambda_x", r"exit rate of $x$: the sum of its reveal rates (where $c$, $d$ or $Z$ do not name it)"),
+    (r"p_{z,w}", r"tilted law, $p_{z,w}(x) \propto p(x \mid z)^{1+w}\, p(x)^{-w}$"),
+    (
+        r"\mathcal{E}_{s}\left[\Lambda_0, \ldots, \Lambda_n\right]",
+        r"$s^{n} \exp[-\Lambda_0 s, \ldots, -\Lambda_n s]$, a divided difference of $\exp$; for distinct rates "
+        r"$\sum_j u^{\Lambda_j} \prod_{i \neq j} (\Lambda_i - \Lambda_j)^{-1}$",
+    ),
+    (r"\mathrm{TV}(u)", r"total variation between the law at $u$ and the terminal law, $u \to 0$"),
+)
+"""The symbols of every document, as pairs (mathematics, meaning)."""
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+_TEXT = {
+    **{character: "\\" + character for character in "{}$&#%_"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "−": "$-$", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", " ": "~",
+    "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "∞": r"$\infty$",
+    "→": r"$\to$", "∈": r"$\in$", "∝": r"$\propto$", "‖": r"$\|$", "½": r"$\frac{1}{2}$", "²": "$^2$", "³": "$^3$",
+    "∑": r"$\sum$", "∏": r"$\prod$", "∫": r"$\int$", "√": r"$\sqrt{}$", "∂": r"$\partial$",
+    "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "œ": r"\oe{}", "Œ": r"\OE{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "å": r"\aa{}", "Å": r"\AA{}",
+}  # fmt: skip
+_ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u0304\u0307\u0306\u030c\u030b\u0327\u0323", "`'^~\"=.uvHcd", strict=True))
+_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
+_TEXT |= {unicodedata.lookup(f"GREEK SMALL LETTER {'LAMDA' if n == 'lambda' else n.upper()}"): rf"$\{n}$" for n in _GREEK.split()}
+_TEXT |= {
+    unicodedata.lookup(f"GREEK CAPITAL LETTER {'LAMDA' if n == 'lambda' else n.upper()}"): rf"$\{n.title()}$"
+    for n in "gamma delta theta lambda xi pi sigma upsilon phi psi omega".split()
+}
+
+
+def escape(text: str) -> str:
+    r"""Plain text as LaTeX text, for labels, class names, sources and messages.
+
+    Letters with accents become accent commands and common signs mathematics; any other character that plain ``pdflatex``
+    cannot set prints as its code point, so nothing is dropped.
+
+    >>> print(escape("50 % of {a, b} — naïve ≤ 日"))
+    50 \% of \{a, b\} --- na\"{\i}ve $\leq$ U+65E5
+    """
+    return "".join(map(_escaped, unicodedata.normalize("NFC", text)))
+
+
+def _escaped(character: str) -> str:
+    if character in _TEXT:
+        return _TEXT[character]
+    if " " <= character <= "~":
+        return character
+    if character.isspace():
+        return " "
+    letter, *marks = unicodedata.normalize("NFD", character)
+    if len(marks) == 1 and marks[0] in _ACCENTS and letter.isascii():
+        dotless = {"i": r"\i", "j": r"\j"}.get(letter, letter) if marks[0] not in "\u0327\u0323" else letter
+        return rf"\{_ACCENTS[marks[0]]}{{{dotless}}}"
+    return f"U+{ord(character):04X}"
+
+
+# --- formulas ---------------------------------------------------------------------------------------------------------
+
+_NAME = re.compile(r"(?P<stem>[A-Za-z]+)(?:_(?P<index>[A-Za-z0-9]+))?(?P<join>_?)(?:\((?P<inside>.*)\))?", re.DOTALL)
+_GREEK_NAMES = frozenset(_GREEK.split()) | {"Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"}
+
+
+def _name(name: str) -> str:
+    r"""The abbreviations of :mod:`symguide.naming` and every other name: ``Lambda_(M,2)``, ``r(M->0)``, ``p(0|en)``."""
+    parts = _NAME.fullmatch(name)
+    if parts is None or (parts["join"] and (parts["index"] or parts["inside"] is None)):
+        return rf"\text{{{escape(name)}}}"
+    stem, index, inside = parts["stem"], parts["index"], parts["inside"]
+    if name == "Z":
+        return "Z_{z,w}"
+    if name == MASK:
+        return rf"\mathrm{{{MASK}}}"
+    out = rf"\{stem}" if stem in _GREEK_NAMES else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
+    if index:
+        out += f"_{{{index if index.isdigit() or len(index) == 1 else rf'\mathrm{{{index}}}'}}}"
+    if inside is None:
+        return out
+    tokens, bar, given = inside.partition("|")
+    shown = r" \to ".join(",".join(map(_token, side.split(","))) for side in tokens.split("->"))
+    if bar:
+        shown += r" \mid " + (given if given.isdigit() or (len(given) == 1 and given.isalpha()) else rf"\text{{{escape(given)}}}")
+    return f"{out}_{{({shown})}}" if parts["join"] else f"{out}({shown})"
+
+
+def _token(token: str) -> str:
+    return token if token.isdigit() else _name(token)
+
+
+class _Printer(LatexPrinter):
+    """SymPy's printer with the paper's names, natural logarithms, and no sum that starts with a minus sign needlessly."""
+
+    def __init__(self) -> None:
+        super().__init__({"ln_notation": True})
+
+    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
+        return _name(expr.name)
+
+    def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return f"{_name(expr.func.__name__)}{power}({', '.join(map(self._print, expr.args))})"
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+        terms = list(super()._as_ordered_terms(expr, order))
+        first = next((i for i, term in enumerate(terms) if not term.could_extract_minus_sign()), 0)
+        return [terms[first], *terms[:first], *terms[first + 1 :]]
+
+    def factor(self, expr: Any) -> str:
+        """A factor of a product, bracketed where it must be."""
+        return self.parenthesize(expr, PRECEDENCE["Mul"])
+
+
+def tex(expression: Basic) -> str:
+    r"""A SymPy expression as LaTeX mathematics, in one line.
+
+    >>> from symguide.symbols import symbol
+    >>> print(tex(exp_dd((symbol("Lambda_(M,2)"), symbol("c_2")), s) * symbol("r(M->0)")))
+    \mathcal{E}_{s}\left[\Lambda_{(\mathrm{M},2)},\,c_{2}\right] r(\mathrm{M} \to 0)
+    """
+    return _Printer().doprint(expression)
+
+
+def state(context: Context, argument: str = "") -> str:
+    r"""``P_x`` of a context, with an argument if one is given.
+
+    >>> print(state((None, 2), "u"))
+    P_{(\mathrm{M},2)}(u)
+    """
+    return _name(f"P_({plain(context)})") + (f"({argument})" if argument else "")
+
+
+_TOKENS = re.compile(r"\\[A-Za-z]+|\\.|[{}]|\s+|.", re.DOTALL)
+_EM = {
+    **dict.fromkeys("ijl.;:'|!", 0.4), **dict.fromkeys("mwMW", 0.95), **dict.fromkeys("()[]/", 0.45), ",": 0.45, "&": 0.0,
+    **dict.fromkeys(("+", "-", "=", "<", ">", r"\leq", r"\geq", r"\neq", r"\mid", r"\propto"), 1.3), r"\to": 1.6,
+    r"\cdot": 0.75, r"\times": 1.3, r"\,": 0.17, r"\:": 0.25, r"\;": 0.3, r"\ ": 0.35, r"\quad": 1.0, r"\qquad": 2.0, r"\{": 0.55,
+    r"\}": 0.55, r"\sum": 1.6, r"\prod": 1.5, r"\ldots": 1.2, r"\infty": 1.0, r"\ln": 1.1, r"\exp": 1.8, r"\log": 1.5,
+    **dict.fromkeys((r"\left", r"\right"), 0.3), **dict.fromkeys((r"\bigl", r"\bigr"), 0.1), r"\mathcal": 0.0,
+    **dict.fromkeys((r"\mathrm", r"\text", r"\operatorname"), 0.1), r"\displaystyle": 0.0, r"\Lambda": 0.75,
+}  # fmt: skip
+_SCRIPT = 0.75
+
+
+def width(mathematics: str) -> float:
+    r"""About how wide some LaTeX mathematics is, in em; an upper estimate for what :func:`tex` writes.
+
+    >>> width(r"\frac{a + b}{2}") < width(r"a + b + 2")
+    True
+    """
+    return _span([token for token in _TOKENS.findall(mathematics) if not token.isspace()][::-1])
+
+
+def _span(rest: list[str], one: bool = False) -> float:
+    """The width up to the closing brace, or of one token or group; consumes what it measures, from the end."""
+    total = 0.0
+    while rest:
+        token = rest.pop()
+        if token == "}":
+            break
+        if token == "{":
+            total += _span(rest)
+        elif token in "^_":
+            first = _span(rest, one=True)
+            both = rest and rest[-1] in "^_"
+            total += _SCRIPT * (max(first, (rest.pop(), _span(rest, one=True))[1]) if both else first) + 0.05
+        elif token in (r"\frac", r"\binom"):
+            total += max(_span(rest, one=True), _span(rest, one=True)) + 0.3
+        elif token == r"\sqrt":
+            total += _span(rest, one=True) + 1.0
+        else:
+            other = 0.55 if len(token) == 1 and not token.isupper() else 0.8 if len(token) == 1 else 0.7
+            total += _EM.get(token, other)
+        if one:
+            break
+    return total
+
+
+# --- breaking lines ---------------------------------------------------------------------------------------------------
+
+_INDENT = r"\quad "
+
+
+def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
+    """The expression over as many lines as it needs; ``factor`` asks for brackets where a product needs them."""
+    printer = _Printer()
+    line = printer.factor(expression) if factor else printer.doprint(expression)
+    if width(line) <= room:
+        return [line]
+    inner = room - 2.0
+    match expression:
+        case Add():
+            return _group(_signed(printer, expression, inner), room) if factor else _signed(printer, expression, room)
+        case Mul() | Pow() if (split := _factors(expression)) is not None:
+            lead, parts = split
+            items = [[printer.doprint(lead)]] if lead != 1 else []
+            items += [_power(base, power, inner) for base, power in parts]
+            return _pack(items, room, r"\cdot ")
+        case exp() | Pow():
+            base, power = expression.as_base_exp()
+            grown = power if isinstance(expression, exp) else Mul(power, log(base), evaluate=False)
+            return _group(_layout(grown, inner), room, r"\exp")
+        case exp_dd():
+            nodes = [_layout(node, inner) for node in expression.nodes]
+            nodes = [[*lines[:-1], lines[-1] + ","] for lines in nodes[:-1]] + nodes[-1:]
+            return _group(_pack(nodes, inner), room, rf"\mathcal{{E}}_{{{printer.doprint(expression.clock)}}}", "[]")
+        case Sum():
+            head = printer.doprint(Sum(Symbol("X"), *expression.limits)).removesuffix("X").rstrip()
+            return _group(_layout(expression.function, inner), room, head)
+        case Integer():
+            digits = str(expression)
+            return _pack([[digits[i : i + 20]] for i in range(0, len(digits), 20)], room, tight=True)
+        case Rational():
+            top, bottom = (_layout(Integer(part), inner) for part in (expression.p, expression.q))
+            return _pack([top, _group(bottom, room, "/")], room)
+        case Function() if len(expression.args) == 1:
+            head = printer.doprint(expression.func(Symbol("X"))).partition(r"{\left(X")[0]
+            return _group(_layout(expression.args[0], inner), room, head)
+    return [line]
+
+
+def _signed(printer: _Printer, expression: Any, room: float) -> list[str]:
+    items = []
+    for index, term in enumerate(printer._as_ordered_terms(expression)):
+        minus = term.could_extract_minus_sign()
+        lines = _layout(-term if minus else term, room - 1.5)
+        sign = "- " if minus else "+ " if index else ""
+        items.append([sign + lines[0], *lines[1:]])
+    return _pack(items, room)
+
+
+def _factors(expression: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
+    """A fraction that leads and the (base, power) pairs it multiplies; ``None`` for a single power that is no fraction."""
+    top, bottom = fraction(expression, exact=True)
+    above = [part for part in Mul.make_args(top) if part != 1]
+    below = [part for part in Mul.make_args(bottom) if part != 1]
+    if len(above) + len(below) == 1 and isinstance(expression, Pow) and not below and not expression.exp.is_Rational:
+        return None
+    numbers = [part for part in above if part.is_Number]
+    narrow = [part for part in below if width(tex(part)) <= WIDTH / 4]
+    lead = Mul(*numbers, *(Pow(part, -1) for part in narrow))
+    parts = [part for part in above if not part.is_Number] + [Pow(part, -1) for part in below if part not in narrow]
+    pairs = [part.as_base_exp() if not isinstance(part, exp) else (part, Integer(1)) for part in parts]
+    pairs = [(base, power) if power.is_Rational else (base**power, Integer(1)) for base, power in pairs]
+    if len(pairs) == 1 and lead == 1 and pairs[0] == (expression, 1):
+        return None
+    return lead, pairs
+
+
+def _power(base: Any, power: Any, room: float) -> list[str]:
+    if power == 1:
+        return _layout(base, room, factor=True)
+    lines = [tex(base**power)]
+    if width(lines[0]) <= room:
+        return lines
+    lines = _group(_layout(base, room - 2.0), room)
+    return [*lines[:-1], f"{lines[-1]}^{{{tex(power)}}}"]
+
+
+def _group(lines: list[str], room: float, head: str = "", brackets: str = "()") -> list[str]:
+    """Lines inside brackets that may stand on different lines."""
+    opening, closing = brackets
+    first, *more = [rf"{head}\bigl{opening} {lines[0]}", *(_INDENT + line for line in lines[1:])]
+    return [first, *more[:-1], rf"{more[-1]} \bigr{closing}"] if more else [rf"{first} \bigr{closing}"]
+
+
+def _pack(items: Iterable[Sequence[str]], room: float, between: str = "", tight: bool = False) -> list[str]:
+    """Items set one after another, a new line begun where the next does not fit."""
+    lines: list[str] = []
+    for item in items:
+        first = (between if lines else "") + item[0]
+        joined = f"{lines[-1]}{'' if tight else ' '}{first}" if lines else first
+        if lines and width(joined) > room:
+            lines.append(first)
+        else:
+            lines[-1:] = [joined]
+        lines.extend(item[1:])
+    return lines
+
+
+# --- fragments --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    r"""Rows of mathematics, aligned at ``&``, each narrow enough for its line.
+
+    Notebooks show it; ``str`` gives the ``aligned`` environment for a formula, :attr:`display` the ``align*`` environment
+    for a document, whose rows may go over to the next page.
+
+    >>> from symguide.symbols import w
+    >>> print(equations([Eq(w, 2 * u)]))
+    \begin{aligned}
+    w &= 2 u
+    \end{aligned}
+    """
+
+    rows: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\\begin{aligned}\n" + " \\\\\n".join(self.rows) + "\n\\end{aligned}"
+
+    def __add__(self, other: "Fragment") -> "Fragment":
+        return Fragment(self.rows + other.rows)
+
+    @property
+    def display(self) -> str:
+        """The rows as a displayed formula of a document; nothing where there are none."""
+        if not self.rows:
+            return ""
+        return "\\begin{align*}\n" + " \\\\\n".join(self.rows) + "\n\\end{align*}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self}$"
+
+
+def _rows(left: str, right: Any, relation: str = "=") -> list[str]:
+    """``left = right``, the right-hand side over as many rows as it needs."""
+    taken = width(left) + 1.5
+    beside = taken <= WIDTH / 2
+    first, *more = _layout(right, WIDTH - (taken if beside else 3.0) - 2.0)
+    start = [f"{left} &{relation} {first}"] if beside else [f"{left} &", rf"&{relation} {first}"]
+    return start + [rf"&\qquad {line}" for line in more]
+
+
+def _remark(text: str) -> str:
+    return rf"&\text{{{text}}}"
+
+
+def _left_out(shown: int, total: int, what: str) -> list[str]:
+    """The row that says so where contexts are left out."""
+    return [] if shown >= total else [rf"\vdots & \quad \text{{({total - shown} of {total} {what} left out)}}"]
+
+
+def equations(items: Iterable[Basic]) -> Fragment:
+    r"""SymPy equations and other relations, one under another; an expression stands alone.
+
+    >>> print(equations([Eq(s, -log(u), evaluate=False)]).rows[0])
+    s &= - \ln{\left(u \right)}
+    """
+    rows: list[str] = []
+    signs = {"==": "=", "!=": r"\neq", "<": "<", ">": ">", "<=": r"\leq", ">=": r"\geq"}
+    for item in items:
+        if isinstance(item, Relational):
+            left: Any = item.lhs
+            if width(tex(left)) <= WIDTH / 2:
+                rows += _rows(tex(left), item.rhs, signs[item.rel_op])
+                continue
+            lines = [*_layout(left, WIDTH - 2.0), *_rows("", item.rhs, signs[item.rel_op])]
+            rows += [f"&{line}" if not line.startswith("&") else line for line in (row.lstrip() for row in lines)]
+        else:
+            rows += [f"&{line}" for line in _layout(item, WIDTH - 2.0)]
+    return Fragment(tuple(rows))
+
+
+def definitions(meanings: Mapping[Expr, Expr], used: Iterable[Basic] | None = None) -> Fragment:
+    r"""What abbreviations stand for; with ``used``, only those that occur in these expressions.
+
+    >>> from symguide.family import representative
+    >>> print(definitions(representative(1).definitions).rows[0])
+    Z_{z,w} &= \sum_{v=0}^{N - 1} \left(\frac{p_{1}(v \mid z)}{p_{1}(v)}\right)^{w} p_{1}(v \mid z)
+    """
+    if used is not None:
+        occurring = set[Basic]().union(*(expression.atoms(*{type(key) for key in meanings}) for expression in used))
+        meanings = {key: value for key, value in meanings.items() if key in occurring}
+    return Fragment(tuple(row for key, value in meanings.items() for row in _rows(tex(key), value)))
+
+
+def closed_form(solution: Solution, form: str = "divided differences", limit: int = SHOWN) -> Fragment:
+    r"""The closed form of every context, start first.
+
+    Parameters
+    ----------
+    solution
+        The solved chain.
+    form
+        ``"divided differences"``, valid whichever exit rates coincide, in ``s``; or ``"powers of u"``, followed by the
+        conditions under which it holds. Conditions that numbers decide are not printed; a context whose powers of ``u``
+        do not exist, because rates with different names are equal at this strength, keeps its divided differences.
+    limit
+        How many contexts are printed; the last row says how many are not.
+
+    Raises
+    ------
+    SymguideError
+        For an unknown form.
+
+    >>> from symguide.family import representative
+    >>> from symguide.solution import solve
+    >>> for row in closed_form(solve(representative(1)), "powers of u").rows:
+    ...     print(row)
+    P_{(\mathrm{M})}(u) &= u^{Z_{z,w}}
+    P_{(x_{1})}(u) &= \left(\frac{p_{1}(x_{1} \mid z)}{p_{1}(x_{1})}\right)^{w} \frac{1 - u^{Z_{z,w}}}{Z_{z,w}} p_{1}(x_{1} \mid z)
+    """
+    if form not in ("divided differences", "powers of u"):
+        raise SymguideError(f"form {form!r} is unknown, so nothing is written; use 'divided differences' or 'powers of u'")
+    rows: list[str] = []
+    conditions: set[Relational] = set()
+    for context, probability in list(zip(solution.states, solution.probabilities, strict=True))[:limit]:
+        shown, argument = probability, "s"
+        if form == "powers of u":
+            found = _as_powers(probability, solution)
+            if found is not None:
+                shown, argument = found[0], "u"
+                conditions |= found[1]
+        rows += _rows(state(context, argument), shown)
+    rows += _left_out(limit, len(solution.states), "contexts")
+    return Fragment(tuple(rows)) + _conditions(conditions)
+
+
+def tv_form(solution: Solution, form: str = "divided differences") -> Fragment:
+    r"""``TV`` to the terminal law in closed form; ``form`` as in :func:`closed_form`.
+
+    >>> from symguide.family import representative
+    >>> from symguide.solution import solve
+    >>> print(tv_form(solve(representative(1)), "powers of u").rows[0])
+    \mathrm{TV}(u) &= u^{Z_{z,w}}
+    """
+    found = _as_powers(solution.tv, solution) if form == "powers of u" else None
+    if found is None:
+        return Fragment(tuple(_rows(r"\mathrm{TV}(s)", solution.tv)))
+    return Fragment(tuple(_rows(r"\mathrm{TV}(u)", found[0]))) + _conditions(found[1])
+
+
+def terminal_form(solution: Solution, limit: int = SHOWN) -> Fragment:
+    r"""The terminal law, ``u → 0``; ``limit`` as in :func:`closed_form`.
+
+    >>> from symguide.family import representative
+    >>> from symguide.solution import solve
+    >>> print(terminal_form(solve(representative(1))).rows[0])
+    P_{(x_{1})}(0) &= \frac{\left(\frac{p_{1}(x_{1} \mid z)}{p_{1}(x_{1})}\right)^{w} p_{1}(x_{1} \mid z)}{Z_{z,w}}
+    """
+    law = solution.terminal
+    pairs = list(zip(law.states, law.probabilities, strict=True))
+    rows = [row for context, value in pairs[:limit] for row in _rows(state(context, "0"), value)]
+    return Fragment((*rows, *_left_out(limit, len(pairs), "terminal contexts")))
+
+
+def ode(system: KolmogorovSystem, limit: int = SHOWN) -> Fragment:
+    r"""The Kolmogorov equations with their initial values; ``limit`` as in :func:`closed_form`.
+
+    >>> from symguide.family import representative
+    >>> print(ode(kolmogorov(representative(1))).rows[0])
+    \frac{d}{d s} P_{(\mathrm{M})}(s) &= - Z_{z,w} P_{(\mathrm{M})}(s)
+    """
+    block = equations(system.equations[:limit])
+    left_out = _left_out(limit, len(system.equations), "equations")
+    start, *others = system.initial.items()
+    initial = [f"{tex(start[0])} &= {tex(start[1])}" + (r",\quad P_x = 0 \text{ for every other context } x" if others else "")]
+    return Fragment((*block.rows, *left_out, *initial))
+
+
+def schedule_equations(schedule: NoiseSchedule | None = None) -> Fragment:
+    r"""The mask fraction in time, with the concrete ``α`` where a schedule is given.
+
+    >>> print(schedule_equations().rows[0])
+    u &= \frac{1 - \alpha(t)}{1 - \alpha(T)}, \qquad s = - \ln u
+    """
+    rows = [r"u &= \frac{1 - \alpha(t)}{1 - \alpha(T)}, \qquad s = - \ln u"]
+    if schedule is not None:
+        rows += _rows(r"\alpha(t)", schedule.alpha)
+        rows += [rf"T &= {tex(schedule.horizon)}", *_rows("u", schedule.mask_fraction)]
+        rows += _rows(r"\beta(t)", schedule.hazard)
+    return Fragment(tuple(rows))
+
+
+def _as_powers(expression: Expr, solution: Solution) -> tuple[Expr, set[Relational]] | None:
+    """Powers of ``u`` and the conditions that stay open; ``None`` where a condition fails."""
+    shown, conditions = powers_of_u(_quotients(expression, solution.named.chain.exit_rate(0)))
+    pairs = {atom.nodes for atom in expression.atoms(exp_dd) if len(atom.nodes) == 2}
+    conditions |= {Ne(*nodes) for nodes in pairs if confluent_equal(*nodes) is None}
+    open_conditions = set()
+    for condition in conditions:
+        same = confluent_equal(*map(solution.spell_out, condition.args))
+        if same:
+            return None
+        if same is None:
+            open_conditions.add(condition)
+    return shown, open_conditions
+
+
+def _quotients(expression: Expr, slow: Expr) -> Expr:
+    """Divided differences of two distinct rates as the papers write them: ``(u^a − u^Λ)/(Λ − a)``, ``Λ`` of the start."""
+    known = {}
+    for atom in expression.atoms(exp_dd):
+        if len(atom.nodes) == 2 and confluent_equal(*atom.nodes) is not True:
+            a, b = atom.nodes if atom.nodes[0] != slow or atom.nodes[1] == 0 else atom.nodes[::-1]
+            a, b = (b, a) if b == 0 else (a, b)
+            known[atom] = Mul(Add(u**a, -(u**b)), Pow(b - a, -1))
+    return expression.xreplace(known)
+
+
+def _conditions(conditions: Iterable[Relational]) -> Fragment:
+    shown = sorted(rf"{tex(item.args[0])} \neq {tex(item.args[1])}" for item in conditions)
+    if not shown:
+        return Fragment(())
+    lines = _pack([[text + ","] for text in shown[:-1]] + [[shown[-1]]], WIDTH - 8.0)
+    return Fragment((rf"&\text{{where }} {lines[0]}", *(rf"&\qquad {line}" for line in lines[1:])))

@@ -1,0 +1,346 @@
+"""How answers look to people: tables in a terminal, no wider than it is."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, exp, inf, isfinite, log10
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from symguide.answers import PATHS, Answer, Quantity, Result
+from symguide.evidence import Evidence, Verdict
+from symguide.law import Context
+from symguide.mixture import Problem
+from symguide.number import Number
+from symguide.symbols import MASK
+
+__all__ = ["answer_tables", "evidence_table", "plain_table", "screen", "token_text", "verdict_text"]
+
+MOST_ROWS = 20
+"""Rows of a law that are shown unless a number was asked for."""
+
+_LONGEST_EXACT = 9
+"""Exact fractions up to this many characters stand beside their decimals."""
+
+_FUNCTIONALS: Mapping[str, str] = {
+    "entropy": "entropy H(X), nats",
+    "posterior": "E[p(z|X)]",
+    "reciprocal_posterior": "E[1/p(z|X)]",
+    "kl_to_class": "KL to the class law p(·|z)",
+    "kl_to_tilted": "KL to the tilted law",
+    "tv_to_tilted": "TV to the tilted law",
+    "mean_unmasking_clock": "mean time of the last reveal, on s = -ln u",
+}
+
+_VERDICT_STYLES: Mapping[Verdict, str] = {
+    Verdict.REFUTED: "bold white on red",
+    Verdict.UNKNOWN: "bold yellow",
+    Verdict.AGREES: "cyan",
+    Verdict.ENCLOSED: "green",
+    Verdict.PROVED: "bold green",
+}
+
+
+def screen(to_stderr: bool = False) -> Console:
+    """A console on stdout or stderr; colour and width follow the terminal, ``NO_COLOR`` and ``COLUMNS``."""
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=False)
+
+
+def token_text(problem: Problem, context: Context) -> str:
+    """A context as people read it: letters make words, other labels and numbers a tuple.
+
+    >>> from symguide.mixture import ClassMixture
+    >>> spelled = ClassMixture.of(2, 2, {"a": (1, {(0, 1): 1})}, labels=("n", "o")).problem("a")
+    >>> token_text(spelled, (0, 1)), token_text(spelled, (None, 1))
+    ('no', '_o')
+    """
+    labels = problem.labels or tuple(map(str, range(problem.vocabulary)))
+    if all(len(label) == 1 and label.isalpha() for label in labels):
+        return "".join("_" if token is None else labels[token] for token in context)
+    return "(" + ", ".join(MASK if token is None else labels[token] for token in context) + ")"
+
+
+def verdict_text(verdict: Verdict) -> Text:
+    """A verdict in its colour."""
+    return Text(str(verdict), _VERDICT_STYLES[verdict])
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _decimals(values: Iterable[float]) -> int:
+    """Decimals at which a column shows three digits of its smallest value, within reason."""
+    smallest = min((abs(value) for value in values if value and isfinite(value)), default=1.0)
+    return min(7, max(4, 3 + ceil(-log10(smallest))))
+
+
+def _number(value: float, decimals: int = 4) -> str:
+    if value == 0 or not isfinite(value):
+        return "0" if value == 0 else "∞"
+    if abs(value) >= 1e6 or abs(value) < 10.0 ** (1 - decimals):
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.{decimals}f}"
+
+
+def _short_exact(quantity: Quantity | None) -> str:
+    """The exact fraction where it is short and says more than the decimals."""
+    exact = None if quantity is None else quantity.exact
+    if not isinstance(exact, Fraction) or exact.denominator == 1:
+        return ""
+    digits = 0.30103 * (exact.numerator.bit_length() + exact.denominator.bit_length())
+    if digits > _LONGEST_EXACT + 1 or len(str(exact)) > _LONGEST_EXACT:
+        return ""
+    return str(exact)
+
+
+def _ratio(value: float) -> Text:
+    """How many times more probable, green where lifted and red where suppressed."""
+    if not isfinite(value):
+        return Text("×∞", "green")
+    shown = f"{value:.2f}" if 0.05 <= value < 100 else f"{value:.1e}" if value else "0"
+    style = "green" if value >= 1.005 else "red" if value < 0.995 else "dim"
+    return Text(f"×{shown}", style)
+
+
+def _survival(result: Result) -> str:
+    """TV, or its logarithms where it underflows."""
+    if result.tv is None:
+        return ""
+    if result.tv.value > 1e-99 or result.log_minus_log_tv is None:
+        return _number(result.tv.value)
+    if result.log_tv is not None and result.log_tv > -1e7:
+        return f"exp({result.log_tv:.6g})"
+    return f"exp(-exp({result.log_minus_log_tv:.4f}))"
+
+
+# --- columns side by side ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of cells; each cell has parts that stand under one another, the first one the value."""
+
+    title: str
+    cells: Sequence[Sequence[Text]]
+
+    def lines(self, parts: Sequence[int]) -> list[Text]:
+        """The cells, reduced to some of their parts, as lines of one width."""
+        widths = {j: max((cell[j].cell_len for cell in self.cells), default=0) for j in parts}
+        out = []
+        for cell in self.cells:
+            line = Text()
+            for j in parts:
+                if widths[j]:
+                    piece = cell[j].copy()
+                    gap = widths[j] - piece.cell_len
+                    line.append("  " if line.cell_len else "")
+                    # Values end together, what follows them starts together.
+                    line = line + Text(" " * gap) + piece if j == 0 else line + piece + Text(" " * gap)
+            out.append(line)
+        return out
+
+
+def _side_by_side(
+    heading: Text, labels: tuple[str, Sequence[Text]], columns: Sequence[Column], width: int, choices: Sequence[Sequence[int]]
+) -> list[RenderableType]:
+    """Tables of some columns under one heading: as many parts per cell as fit, and as many tables as that takes."""
+    label_width = max(map(len, [labels[0], *map(str, labels[1])]))
+    gap = 3
+
+    def wide(column: Column, parts: Sequence[int]) -> int:
+        return gap + max([len(column.title), *(line.cell_len for line in column.lines(parts))])
+
+    room = width - label_width - 4
+    parts = next((p for p in choices if sum(wide(c, p) for c in columns) <= room), choices[-1])
+    blocks: list[list[Column]] = [[]]
+    used = 0
+    for column in columns:
+        if blocks[-1] and used + wide(column, parts) > room:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(column)
+        used += wide(column, parts)
+    tables: list[RenderableType] = [heading]
+    for block in blocks:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
+        table.add_column(labels[0], style="bold", no_wrap=True)
+        for column in block:
+            table.add_column(Text(column.title), no_wrap=True)
+        lines = [column.lines(parts) for column in block]
+        for row, label in enumerate(labels[1]):
+            table.add_row(label, *(cells[row] for cells in lines))
+        tables.append(Padding(table, (0, 0, 1, 2), expand=False))
+    return tables
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def answer_tables(answer: Answer, times: Sequence[Number], top: int | None, width: int) -> Group:
+    """Everything ``solve`` has to say.
+
+    Parameters
+    ----------
+    answer
+        The results, over ``w``, then ``u``.
+    times
+        The times behind the mask fractions, if times were asked for.
+    top
+        How many tokens tuples of every law to show; :data:`MOST_ROWS` of a long law if ``None``.
+    width
+        Columns of the terminal.
+    """
+    by_strength: dict[Number, list[Result]] = {}
+    for result in answer.results:
+        by_strength.setdefault(result.w, []).append(result)
+    first = [results[0] for results in by_strength.values()]
+    parts: list[RenderableType] = [_title(answer)]
+    parts += _law_tables(answer.problem, first, top, width)
+    if answer.results[0].u is not None:
+        parts += _survival_tables(list(by_strength.values()), times, width)
+    parts += _functional_tables(first, width)
+    for result in answer.results:
+        if result.states is not None:
+            parts += _state_tables(answer.problem, result, top, width)
+    return Group(*parts)
+
+
+def _title(answer: Answer) -> RenderableType:
+    problem = answer.problem
+    title = Text(problem.name, "bold")
+    toward = "a pair of laws" if problem.target is None else f"target {problem.target}"
+    title.append(f"   {toward}, {answer.rule} rule, N = {problem.vocabulary}, D = {problem.length}", "not bold")
+    lines = [title, Text(f"{answer.path}: {PATHS[answer.path]}", "dim")]
+    if problem.source:
+        lines.append(Text(problem.source, "dim"))
+    lines += [Text(f"note: {note}", "yellow") for note in answer.notes]
+    return Padding(Group(*lines), (0, 0, 1, 0), expand=False)
+
+
+def _most_probable(law: Mapping[Context, Quantity], count: int) -> list[Context]:
+    """The most probable contexts; ties in the order of the law."""
+    return sorted(law, key=lambda x: -law[x].value)[:count]
+
+
+def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, width: int) -> list[RenderableType]:
+    count = MOST_ROWS if top is None else top
+    shown = list(dict.fromkeys(x for result in results for x in _most_probable(result.terminal, count)))
+    size = max(len(result.terminal) for result in results)
+    if top is None and size <= MOST_ROWS:
+        shown = sorted(set(shown))
+    heading = Text("Terminal law", "bold cyan")
+    if size > len(shown):
+        heading.append(f"   the {count} most probable at each w, {size - len(shown):,} of {size:,} left out", "not bold dim")
+    columns = []
+    for result in results:
+        values = [result.terminal.get(x) for x in shown]
+        decimals = _decimals(q.value for q in values if q)
+        mine = set(_most_probable(result.terminal, count))
+        cells = []
+        for x, quantity in zip(shown, values, strict=True):
+            value = Text("0" if quantity is None else _number(quantity.value, decimals), "" if x in mine else "dim")
+            plain = float(problem.conditional.weight(x))
+            ratio = inf if not plain else (0.0 if quantity is None else quantity.value) / plain
+            cells.append((value, Text(_short_exact(quantity), "dim"), Text("") if result.w == 0 else _ratio(ratio)))
+        columns.append(Column(f"w = {result.w}", cells))
+    exact = any(cell[1] for column in columns for cell in column.cells)
+    choices = [(0, 1, 2), (0, 1), (0,)] if exact else [(0, 2), (0,)]
+    tables = _side_by_side(heading, ("", [Text(token_text(problem, x)) for x in shown]), columns, width, choices)
+    if size > len(shown):
+        tables += _changes(problem, results)
+    return tables
+
+
+def _changes(problem: Problem, results: Sequence[Result]) -> list[RenderableType]:
+    """Which token tuples guidance moves most probability to, and from which, where the table cannot show them all."""
+    table = Table.grid(padding=(0, 3, 0, 0))
+    guided = [result for result in results if result.w != 0]
+    for result in guided:
+        change = {x: q.value - float(problem.conditional.weight(x)) for x, q in result.terminal.items()}
+        ordered = sorted(change, key=lambda x: change[x])
+        for verb, style, found in (("gain most", "green", ordered[::-1][:4]), ("lose most", "red", ordered[:4])):
+            parts = [f"{token_text(problem, x)} {change[x]:+.4f}" for x in found]
+            table.add_row(Text(f"w = {result.w}" if verb == "gain most" else ""), verb, Text(", ".join(parts), style))
+    if not guided:
+        return []
+    heading = Text("Probability moved by guidance", "bold cyan").append("   against the class law p(x|z)", "not bold dim")
+    return [heading, Padding(table, (0, 0, 1, 2), expand=False)]
+
+
+def _survival_tables(by_strength: Sequence[Sequence[Result]], times: Sequence[Number], width: int) -> list[RenderableType]:
+    heading = Text("Distance to the terminal law", "bold cyan").append("   TV(P(u), P(0))", "not bold dim")
+    points = [result.u for result in by_strength[0]]
+    if times:
+        labels = [Text(f"{t}").append(f"   u = {_brief(u)}", "not bold dim") for t, u in zip(times, points, strict=True)]
+    else:
+        labels = [Text(str(u)) for u in points]
+    columns = [
+        Column(f"w = {results[0].w}", [(Text(_survival(r)), Text(_short_exact(r.tv), "dim")) for r in results])
+        for results in by_strength
+    ]
+    return _side_by_side(heading, ("t" if times else "u", labels), columns, width, [(0, 1), (0,)])
+
+
+def _functional_tables(results: Sequence[Result], width: int) -> list[RenderableType]:
+    heading = Text("Functionals of the terminal law", "bold cyan")
+    rows: dict[str, Callable[[Result], Quantity | None]] = {
+        label: lambda result, name=name: result.functionals[name] for name, label in _FUNCTIONALS.items()
+    }
+    if any(result.dead is not None for result in results):
+        rows["probability of a dead context"] = lambda result: result.dead
+    columns = []
+    for result in results:
+        quantities = [read(result) for read in rows.values()]
+        cells = [(Text("–" if q is None else _number(q.value)), Text(_short_exact(q), "dim")) for q in quantities]
+        columns.append(Column(f"w = {result.w}", cells))
+    return _side_by_side(heading, ("", [Text(label) for label in rows]), columns, width, [(0, 1), (0,)])
+
+
+def _state_tables(problem: Problem, result: Result, top: int | None, width: int) -> list[RenderableType]:
+    assert result.states is not None
+    count = MOST_ROWS if top is None else top
+    shown = _most_probable(result.states, count)
+    if len(result.states) <= count:
+        shown = list(result.states)
+    heading = Text(f"Law at w = {result.w}, u = {_brief(result.u)}", "bold cyan")
+    if len(result.states) > len(shown):
+        heading.append(f"   the {len(shown)} most probable of {len(result.states):,} contexts", "not bold dim")
+    quantities = [result.states[x] for x in shown]
+    decimals = _decimals(q.value for q in quantities)
+    cells = [(Text(_number(q.value, decimals)), Text(_short_exact(q), "dim")) for q in quantities]
+    labels = [Text(token_text(problem, x)) for x in shown]
+    return _side_by_side(heading, ("", labels), [Column("probability", cells)], width, [(0, 1), (0,)])
+
+
+def _brief(value: Number | None) -> str:
+    """A mask fraction in a heading: exact where that is short."""
+    text = str(value)
+    return text if value is None or len(text) <= 12 else f"{float(value):.6g}"
+
+
+def evidence_table(evidence: Sequence[Evidence]) -> Table:
+    """One line per check: its name, its verdict in colour, what was seen."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("check", style="bold", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what was seen", style="dim", overflow="fold")
+    for item in evidence:
+        table.add_row(item.check, verdict_text(item.verdict), item.detail)
+    return table
+
+
+def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
+    """A table of texts under a heading; the last column wraps."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    for j, column in enumerate(columns):
+        table.add_column(column, style="bold" if j == 0 else "", no_wrap=j == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    return Group(Text(title, "bold cyan"), Padding(table, (0, 0, 1, 2), expand=False))
