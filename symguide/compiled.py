@@ -239,7 +239,7 @@ def compile_solution(
     >>> from symguide.tilt import guidance
     >>> solution = solve(guided_chain(guidance(load("squares-overlap"))))
     >>> compile_solution(solution, solution.tv)(np.array([0.0, 1.0, 16.0]), 0.5)
-    array([0.75      , 0.64356183, 0.50000161])
+    array([0.75      , 0.64356243, 0.50000191])
     """
     single = isinstance(expressions, Expr)
     wanted = [expressions] if isinstance(expressions, Expr) else list(expressions)
@@ -298,7 +298,7 @@ def enclose(
 
     >>> with flint.ctx.workdps(20):
     ...     enclose(exp_dd((Symbol("a"), Symbol("b")), s), {key: Fraction(1) for key in (Symbol("a"), Symbol("b"), s)})
-    [0.3678794411714423216 +/- 4.28e-20]
+    [0.36787944117144232160 +/- 4.48e-21]
     """
     symbols = list(values)
     function = compile_expression(expression, symbols, definitions, "balls")

@@ -6,12 +6,11 @@ import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
 from importlib import import_module
 from itertools import product
-from math import log10
+from math import lcm, log10
 from types import MappingProxyType, ModuleType
 from typing import Any
 
@@ -26,6 +25,8 @@ _DIGITS = (
     "Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (1998), "
     "doi:10.24432/C50P49, as shipped by scikit-learn's load_digits"
 )
+
+_OWN = "an example of this package's own"
 
 _LARGEST = 10**6
 """Tokens that a hypercube's support may list in all."""
@@ -100,19 +101,23 @@ def load_mixture(spec: str) -> ClassMixture:
     Traceback (most recent call last):
     symguide.errors.DataError: hypercubes: overlap is 3, but the side is 2, so the cubes cannot share as much; lower it
     """
-    name, colon, rest = spec.partition(":")
-    dataset, known = DATASETS[_name(spec)], DATASETS[_name(spec)].parameters
+    name, rest = _name(spec), spec.partition(":")[2]
+    dataset, known = DATASETS[name], DATASETS[name].parameters
     given: dict[str, Any] = {}
-    for item in rest.split(",") if colon else ():
+    for item in rest.split(",") if ":" in spec else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         if key not in known:
             takes = ", ".join(known) or "none"
             near = "".join(f"; did you mean {match!r}?" for match in get_close_matches(key, known, 1, 0.5))
-            raise DataError(f"{name}: there is no parameter {key!r}, so it would change nothing; it takes {takes}{near}")
+            raise DataError(
+                f"{name}: there is no parameter {key!r}, so it would change nothing; it takes {takes}{near}"
+            )
         if key in given:
             raise DataError(f"{name}: {key} is given twice, so its value is ambiguous; give it once")
         if not (equals and value):
-            raise DataError(f"{name}: {key} has no value, so nothing can be read; write {key}={_EXAMPLES.get(key, '3')}")
+            raise DataError(
+                f"{name}: {key} has no value, so nothing can be read; write {key}={_EXAMPLES.get(key, '3')}"
+            )
         given[key] = _READERS.get(key, _whole)(name, key, value)
     return replace(dataset.factory(**given), name=spec.strip(), source=dataset.source)
 
@@ -164,7 +169,7 @@ def _extra(module: str, what: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise DataError(
-            f'{what}: {module.partition(".")[0]} cannot be imported ({error}), so there are no data; '
+            f"{what}: {module.partition('.')[0]} cannot be imported ({error}), so there are no data; "
             'pip install "symguide[examples]"'
         ) from None
 
@@ -228,13 +233,11 @@ def _words_all(length: int = 5, languages: tuple[str, ...] = ("en", "fr", "de"))
     return _words(length, languages, None)
 
 
-def _words(
-    length: int = 5, languages: tuple[str, ...] = ("en", "fr", "de"), top: int | None = 300
-) -> ClassMixture:
+def _words(length: int = 5, languages: tuple[str, ...] = ("en", "fr", "de"), top: int | None = 300) -> ClassMixture:
     """One class per language: words of ``a..z`` only, by frequency, the ``top`` commonest (ties alphabetically)."""
     _at_least("words", 1, length=length, **({} if top is None else {"top": top}))
     wordfreq = _extra("wordfreq", "words")
-    available = wordfreq.available_languages("best")
+    available, letters = wordfreq.available_languages("best"), set(string.ascii_lowercase)
     classes: dict[str, dict[tuple[int, ...], int]] = {}
     for language in languages:
         if language not in available:
@@ -245,19 +248,19 @@ def _words(
         if language in classes:
             raise DataError(f"words: language {language!r} is listed twice, so classes coincide; list it once")
         frequencies = wordfreq.get_frequency_dict(language, wordlist="best")
-        spelled = re.compile(f"[a-z]{{{length}}}")
-        words = sorted((w for w in frequencies if spelled.fullmatch(w)), key=lambda w: (-frequencies[w], w))[:top]
-        if not words:
+        words = (word for word in frequencies if len(word) == length and set(word) <= letters)
+        chosen = sorted(words, key=lambda word: (-frequencies[word], word))[:top]
+        if not chosen:
             raise DataError(
                 f"words: language {language!r} has no words of {length} letters a..z, so its class is empty; "
                 "choose another length"
             )
-        # The decimals that the frequencies spell, as whole numbers of their last place.
-        decimals = [Decimal(repr(frequencies[word])) for word in words]
-        places = max(-int(decimal.as_tuple().exponent) for decimal in decimals)
+        # A list has few distinct frequencies. Each is read as the decimal that it spells.
+        exact = {frequency: Fraction(repr(frequency)) for frequency in {frequencies[word] for word in chosen}}
+        scale = lcm(*(frequency.denominator for frequency in exact.values()))
         classes[language] = {
-            tuple(ord(letter) - ord("a") for letter in word): int(decimal.scaleb(places))
-            for word, decimal in zip(words, decimals, strict=True)
+            tuple(string.ascii_lowercase.index(letter) for letter in word): int(exact[frequencies[word]] * scale)
+            for word in chosen
         }
     return _counted(26, length, classes, tuple(string.ascii_lowercase))
 
@@ -284,37 +287,53 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
     {
         "interval-disjoint": Dataset(
             lambda: _uniform(10, 1, low=_cube(1, 0, 4), high=_cube(1, 5, 9)),
-            "one token: {0..4} and {5..9}, disjoint",
+            "one token in {0..4} or {5..9}: disjoint classes",
             _HE,
             "high",
         ),
         "interval-overlap": Dataset(
             lambda: _uniform(10, 1, low=_cube(1, 0, 5), high=_cube(1, 4, 9)),
-            "one token: {0..5} and {4..9}, sharing 4 and 5",
+            "one token in {0..5} or {4..9}: classes that share 4 and 5",
             _HE,
             "high",
         ),
         "squares-overlap": Dataset(
             lambda: _uniform(5, 2, low=_cube(2, 0, 2), high=_cube(2, 2, 4)),
-            "two tokens: {0,1,2}^2 and {2,3,4}^2, sharing a corner",
+            "two tokens in {0..2}^2 or {2..4}^2: squares that share a corner",
             _HE,
             "high",
         ),
         "squares-disjoint": Dataset(
             lambda: _uniform(6, 2, low=_cube(2, 0, 2), high=_cube(2, 3, 5)),
-            "two tokens: {0,1,2}^2 and {3,4,5}^2, disjoint",
+            "two tokens in {0..2}^2 or {3..5}^2: squares disjoint in every projection",
             _HE,
             "high",
         ),
         "diamonds": Dataset(
             _diamonds,
-            "two tokens: Manhattan distance at most 3 from (3,3) and from (8,8), overlapping only in projection",
+            "two tokens at Manhattan distance <= 3 from (3, 3) or from (8, 8): overlapping only in projection",
             _HE,
             "low",
         ),
         "hypercubes-5d": Dataset(
-            lambda: _hypercubes(), "five tokens: {0,1,2}^5 and {2,3,4}^5, sharing a corner", _HE, "high"
+            lambda: _hypercubes(), "five tokens in {0..2}^5 or {2..4}^5: cubes that share a corner", _HE, "high"
         ),
-        "hypercubes": Dataset(_hypercubes, "D tokens: two hypercubes of a side, sharing overlap values", _HE, "high"),
+        "hypercubes": Dataset(_hypercubes, "D tokens in one of two cubes that overlap along the diagonal", _HE, "high"),
+        "slower-sampling": Dataset(
+            _slower_sampling,
+            "two tokens, 8/9 (0, 1) + 1/9 (1, 1) against 1/2 (1, 0) + 1/2 (1, 1): more guidance may sample slower",
+            _OWN,
+            "target",
+        ),
+        "xor": Dataset(
+            lambda: _uniform(2, 2, even=((0, 0), (1, 1)), any=_cube(2, 0, 1)),
+            "two tokens, equal or any: the first reveal says nothing about the class",
+            _OWN,
+            "even",
+        ),
+        "words": Dataset(_words, "the commonest words of some languages; a token is a letter", _WORDFREQ, "en"),
+        "words-all": Dataset(_words_all, "all words of some languages; a token is a letter", _WORDFREQ, "en"),
+        "digits": Dataset(_digits, "a patch of handwritten digits; a token is a pixel, inked or not", _DIGITS, "3"),
     }
 )
+"""Read-only: the built-in instances by name."""

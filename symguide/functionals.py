@@ -81,7 +81,7 @@ def terminal_law(chain: Chain[Any]) -> Distribution:
     >>> from symguide.tilt import guidance
     >>> law = terminal_law(guided_chain(guidance(load("squares-overlap"))).over(RATIONAL, 1))
     >>> law[2, 2], law[4, 4]
-    (Fraction(1, 18), Fraction(33, 280))
+    (Fraction(1, 25), Fraction(2, 15))
     """
     assert chain.arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w)"
     weights = chain.jump_law()

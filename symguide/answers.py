@@ -159,7 +159,7 @@ def answer(
     >>> from symguide.datasets import load
     >>> found = answer(load("squares-overlap"), [Fraction(1)], [Fraction(1, 2)])
     >>> found.path, found.results[0].terminal[2, 2].exact, round(found.results[0].tv.value, 6)
-    ('exact', Fraction(1, 18), 0.643562)
+    ('exact', Fraction(1, 25), 0.643562)
     """
     for strength in strengths:
         if not isinstance(strength, Expr) and not strength >= -1:
