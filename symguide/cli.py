@@ -4,26 +4,31 @@ Commands are described as data, so that ``--help`` and mistakes in the arguments
 imported; this is the one module that imports late.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symguide.errors import ClockError, DataError, StrengthError, SymguideError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+    from pathlib import Path
+
     import click
 
     from symguide.answers import Answer, Quantity, Result
-    from symguide.evidence import Evidence
+    from symguide.law import Context
     from symguide.mixture import Problem
     from symguide.number import Number
     from symguide.schedule import NoiseSchedule
-    from symguide.tables import Screen
+    from symguide.solution import Solution
+    from symguide.tilt import Tilt
+    from symguide.verification import Report
 
 __all__ = ["COMMANDS", "RULES", "gather", "main"]
 
@@ -91,16 +96,16 @@ SEVERAL = frozenset({"--w", "--u", "--t"})
 
 # --- reading the arguments --------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"[+-]?(\d+/\d+|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?)", re.IGNORECASE)
-_NUMBER_LIKE = re.compile(r"[+-]?(\.?\d[\d./]*(e[+-]?\d+)?|nan|inf|infinity|oo)", re.IGNORECASE)
+_NUMBER = r"[+-]?(\d+/\d+|(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?)"
+_NUMBER_LIKE = r"[+-]?(\.?\d[\d./]*([eE][+-]?\d+)?|nan|inf|infinity|oo)"
 _LONGEST = 4000
 
 
 def gather(arguments: Sequence[str]) -> list[str]:
     """The arguments with the values of ``--w``, ``--u`` and ``--t`` joined: ``--w -1/2 0`` becomes ``--w=-1/2 0``.
 
-    The first value is whatever follows, unless that is a long option; further ones are the tokens that look like numbers,
-    with commas or without. ``--`` ends the options.
+    The first value is whatever follows, unless that is a long option; further ones are the tokens that look like
+    numbers, with commas or without. ``--`` ends the options.
 
     Raises
     ------
@@ -124,7 +129,7 @@ def gather(arguments: Sequence[str]) -> list[str]:
         while rest and (_looks_like_numbers(rest[-1]) or not (values or rest[-1].startswith("--"))):
             values.append(rest.pop())
         if not "".join(values).strip(" ,"):
-            raise SymguideError(f"{name} has no value, so there is nothing to compute; give one or more numbers after it")
+            raise SymguideError(f"{name} has no value, so nothing can be computed; give one or more numbers after it")
         joined.append(f"{name}={' '.join(values)}")
     return joined
 
@@ -134,7 +139,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _looks_like_numbers(token: str) -> bool:
-    return bool(token) and all(map(_NUMBER_LIKE.fullmatch, _parts(token)))
+    return bool(token) and all(re.fullmatch(_NUMBER_LIKE, part) for part in _parts(token))
 
 
 def _numbers(option: str, given: Sequence[str], error: type[SymguideError]) -> list[Fraction]:
@@ -143,9 +148,11 @@ def _numbers(option: str, given: Sequence[str], error: type[SymguideError]) -> l
 
 
 def _number(option: str, text: str, error: type[SymguideError]) -> Fraction:
+    from fractions import Fraction
+
     shown = text if len(text) <= 40 else f"{text[:20]}...{text[-10:]}"
     try:
-        if _NUMBER.fullmatch(text) and len(text) <= _LONGEST:
+        if re.fullmatch(_NUMBER, text) and len(text) <= _LONGEST:
             return Fraction(text)
     except ZeroDivisionError:
         raise error(f"{option} is {shown}: its denominator is zero; write a fraction or a decimal") from None
@@ -162,6 +169,12 @@ def _strengths(given: Sequence[str]) -> list[Fraction]:
     return strengths
 
 
+def _required_strengths(given: Sequence[str]) -> list[Fraction]:
+    if not given:
+        raise StrengthError("--w is missing, so no chain is meant; give one or more strengths, such as --w 0 1 3")
+    return _strengths(given)
+
+
 def _at_least_one(option: str, given: str) -> int:
     if not re.fullmatch(r"\d{1,9}", given) or int(given) < 1:
         raise DataError(f"{option} is {given!r}: nothing can be counted with it; give a whole number of at least 1")
@@ -171,7 +184,7 @@ def _at_least_one(option: str, given: str) -> int:
 class Moments(NamedTuple):
     """Where on the way the law is asked for: mask fractions, and the times they come from if times were given."""
 
-    fractions: "list[Number]"
+    fractions: list[Number]
     times: list[Fraction]
 
 
@@ -194,31 +207,30 @@ def _moments(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: str
     return Moments([_plain(schedule.mask_fraction_at(time)) for time in times], times)
 
 
-def _schedule(noise: str | None, horizon: str | None) -> "NoiseSchedule | None":
+def _schedule(noise: str | None, horizon: str | None) -> NoiseSchedule | None:
     if horizon is not None and noise is None:
         raise ClockError(f"--horizon is {horizon} without --noise, so it belongs to no schedule; add --noise NAME")
     if noise is None:
         return None
-    end = None if horizon is None else horizon if horizon in ("oo", "inf") else _number("--horizon", horizon, ClockError)
+    end = horizon if horizon in (None, "oo", "inf") else _number("--horizon", horizon, ClockError)
     from symguide.schedules import parse_schedule
 
     return parse_schedule(noise, end)
 
 
-def _plain(value: Any) -> "Number":
+def _plain(value: Any) -> Number:
     """A SymPy rational as a ``Fraction``."""
     from symguide.number import read_number
 
     return read_number(value, "mask fraction u", ClockError)
 
 
-def _problem(name: str, target: str | None) -> "Problem":
+def _problem(name: str, target: str | None) -> Problem:
     """A problem file if there is one of that name, or if it can only be meant as one; a built-in instance otherwise."""
-    path = Path(name)
-    if path.is_file() or path.suffix == ".json" or os.sep in name or "/" in name or path.is_dir():
+    if os.path.isfile(name) or name.endswith(".json") or "/" in name or os.sep in name:
         from symguide.problem_file import read_problem
 
-        return read_problem(path, target)
+        return read_problem(name, target)
     from symguide.datasets import load
 
     return load(name, target)
@@ -256,6 +268,57 @@ def _long_integers() -> Iterator[None]:
         sys.set_int_max_str_digits(before)
 
 
+def _write(texts: Mapping[str, str]) -> None:
+    """Write texts to files, all or none: each goes to a file beside its place, and only then do all move.
+
+    ``-`` is stdout, and what is no regular file, such as a pipe, is written to as it is.
+    """
+    from pathlib import Path
+
+    waiting: list[tuple[str, Path]] = []
+    try:
+        for name, text in texts.items():
+            path = Path(os.path.realpath(name))
+            if name == "-":
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            elif path.is_dir():
+                raise DataError(f"{name}: this is a directory, so nothing can be written to it; name a file")
+            elif path.exists() and not path.is_file():
+                path.write_text(text, encoding="utf-8")
+            else:
+                waiting.append((_beside(path, text), path))
+        while waiting:
+            os.replace(*waiting[0])
+            del waiting[0]
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise DataError(f"{name}: {error.strerror}, so nothing was written; choose another place") from None
+    finally:
+        for temporary, _ in waiting:
+            os.unlink(temporary)
+
+
+def _beside(path: Path, text: str) -> str:
+    """A temporary file in the folder of ``path`` with its text and the rights it has or would get."""
+    import tempfile
+
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(13, "Permission denied")
+    number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with open(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return temporary
+
+
 def _write_json(document: Any) -> None:
     import json
 
@@ -265,7 +328,7 @@ def _write_json(document: Any) -> None:
 # --- list and solve ---------------------------------------------------------------------------------------------------
 
 
-def _quantity(quantity: "Quantity | None") -> dict[str, Any] | None:
+def _quantity(quantity: Quantity | None) -> dict[str, Any] | None:
     """``Q``: the double and the exact form. A value beyond the doubles has no double."""
     if quantity is None:
         return None
@@ -273,13 +336,13 @@ def _quantity(quantity: "Quantity | None") -> dict[str, Any] | None:
     return {"value": value, "exact": None if quantity.exact is None else str(quantity.exact)}
 
 
-def _law(law: "Mapping[Context, Quantity]", top: int | None = None) -> list[dict[str, Any]]:
+def _law(law: Mapping[Context, Quantity], top: int | None = None) -> list[dict[str, Any]]:
     """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
     kept = set(sorted(law, key=lambda x: -law[x].value)[:top]) if top is not None else law
     return [{"tokens": list(x), "probability": _quantity(q)} for x, q in law.items() if x in kept]
 
 
-def _result(result: "Result", time: "Number | None", top: int | None) -> dict[str, Any]:
+def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
     document = {
         "w": str(result.w),
         "u": None if result.u is None else str(result.u),
@@ -297,7 +360,7 @@ def _result(result: "Result", time: "Number | None", top: int | None) -> dict[st
     return document
 
 
-def _document(answer: "Answer", times: Sequence["Number"], top: int | None) -> dict[str, Any]:
+def _document(answer: Answer, times: Sequence[Number], top: int | None) -> dict[str, Any]:
     """``solve --json``."""
     moments = list(times) or [None]
     return {
@@ -345,11 +408,9 @@ def _solve(
     The terminal law, how far the chain is from it at the mask fractions --u (or times --t), and functionals of it.
     Arithmetic is exact where the size allows.
     """
-    if not w:
-        raise StrengthError("--w is missing, so no guided chain is meant; give one or more strengths, such as --w 0 1 3")
+    strengths = _required_strengths(w)
     if exact and floats:
         raise DataError("--exact and --float contradict each other; give one of them, or none")
-    strengths = _strengths(w)
     count = None if top is None else _at_least_one("--top", top)
     if states and not (u or t):
         raise ClockError("--states asks for the law on the way, but not where; add --u (or --t with --noise)")
@@ -371,6 +432,304 @@ def _solve(
     console = screen()
     console.print(answer_tables(found, moments.times, count, console.width))
     return DONE
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+
+@_command(
+    "verify",
+    _PROBLEM,
+    _W,
+    _U,
+    _T,
+    _NOISE,
+    _HORIZON,
+    _TARGET,
+    _RULE,
+    _option("--digits", metavar="N", default="50", help="Decimal digits of numerical agreement  [50]."),
+    _JSON,
+)
+def _verify(
+    problem: str,
+    w: Sequence[str],
+    u: Sequence[str],
+    t: Sequence[str],
+    noise: str | None,
+    horizon: str | None,
+    target: str | None,
+    rule: str,
+    digits: str,
+    as_json: bool,
+) -> int:
+    """Check the closed form of a problem by independent routes.
+
+    Residual, initial value, mass, positivity and limit as identities; the Kolmogorov equations integrated at many
+    digits; enclosures by ball arithmetic. At the mask fractions --u (or times --t), 1/2 unless given. Exits with 1 if
+    anything is refuted or unknown.
+    """
+    strengths = _required_strengths(w)
+    precision = _at_least_one("--digits", digits)
+    moments = _moments(u, t, noise, horizon)
+    from fractions import Fraction
+
+    from symguide.evidence import weakest
+    from symguide.tilt import guidance
+
+    with _busy(f"checking {problem}"), _long_integers():
+        loaded = _problem(problem, target)
+        trials = _trials(guidance(loaded, rule), strengths, moments.fractions or [Fraction(1, 2)], precision)
+    verdict = weakest(item for trial in trials for item in trial.report.evidence)
+    if as_json:
+        _write_json(
+            {
+                "problem": loaded.name,
+                "target": loaded.target,
+                "rule": rule,
+                "digits": precision,
+                "verdict": str(verdict),
+                "notes": list(loaded.notes),
+                "results": [trial.document() for trial in trials],
+            }
+        )
+        return DONE if verdict.passes else FAILED
+    from symguide.tables import evidence_tables, screen
+
+    screen().print(evidence_tables(loaded, rule, [(trial.title, trial.report) for trial in trials], verdict))
+    return DONE if verdict.passes else FAILED
+
+
+class Trial(NamedTuple):
+    """What was checked at one strength, and what was found."""
+
+    w: Fraction
+    fractions: Sequence[Number]
+    checked: int
+    contexts: int
+    report: Report
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        part = f", {self.checked} of {self.contexts} contexts" if self.checked < self.contexts else ""
+        return f"w = {self.w}{part}"
+
+    def document(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "w": str(self.w),
+            "u": [str(fraction) for fraction in self.fractions],
+            "contexts": self.contexts,
+            "contexts_checked": self.checked,
+            "verdict": str(self.report.verdict),
+            "evidence": [
+                {"check": item.check, "verdict": str(item.verdict), "detail": item.detail}
+                for item in self.report.evidence
+            ],
+            "notes": list(self.report.notes),
+        }
+
+
+def _trials(tilt: Tilt, strengths: list[Fraction], fractions: Sequence[Number], digits: int) -> list[Trial]:
+    """Check the closed form at some strengths: with ``w`` open where one form covers them."""
+    from symguide.chain import guided_chain
+    from symguide.errors import InfiniteRatioError
+    from symguide.naming import named
+    from symguide.number import to_sympy
+    from symguide.solution import solve
+    from symguide.symbols import w
+    from symguide.verification import sample, verify
+
+    def at(strength: Fraction) -> Trial:
+        fixed = strength in own
+        chain, symbol = (guided_chain(tilt.at(strength)), to_sympy(strength)) if fixed else (general, w)
+        part = sample(chain)
+        whole = None if part is chain else named(chain, symbol)
+        report = verify(solve(part, symbol), strength, fractions, digits=digits, whole=whole)
+        return Trial(strength, fractions, len(part.states), len(chain.states), report)
+
+    # Where laws exclude tokens of one another, a strength has a chain of its own: at -1, and for pairs elsewhere too.
+    own, general = {strength for strength in strengths if strength == -1}, None
+    if not own.issuperset(strengths):
+        try:
+            general = guided_chain(tilt)
+        except InfiniteRatioError:
+            own.update(strengths)
+    return [at(strength) for strength in strengths]
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+@_command(
+    "export",
+    _PROBLEM,
+    _option("--latex", metavar="FILE", help="A LaTeX document; `-` is stdout."),
+    _option("--python", metavar="FILE", help="A Python module of NumPy functions; `-` is stdout."),
+    _several("--w", "W", "One guidance strength  [left open, as a symbol]."),
+    _NOISE,
+    _HORIZON,
+    _TARGET,
+    _RULE,
+)
+def _export(
+    problem: str,
+    latex: str | None,
+    python: str | None,
+    w: Sequence[str],
+    noise: str | None,
+    horizon: str | None,
+    target: str | None,
+    rule: str,
+) -> int:
+    """Closed forms as a LaTeX document or as Python code.
+
+    The law of every context, its distance to the terminal law, and what the abbreviations stand for, with the guidance
+    strength open unless --w gives it. A noise schedule is spelled out in time.
+    """
+    places = [place for place in (latex, python) if place is not None]
+    if not places:
+        raise DataError("no output is named, so nothing would be written; add --latex FILE or --python FILE")
+    if len(set(places)) < len(places):
+        raise DataError(f"--latex and --python both name {places[0]!r}, so one would be lost; name two places")
+    strengths = _strengths(w)
+    if len(strengths) > 1:
+        raise StrengthError(
+            f"--w has {len(strengths)} values, but one document holds one strength; give one, or none to leave it open"
+        )
+    strength = strengths[0] if strengths else None
+    schedule = _schedule(noise, horizon)
+    texts: dict[str, str] = {}
+    with _busy(f"solving {problem}"), _long_integers():
+        loaded = _problem(problem, target)
+        solution = _solution(loaded, rule, strength)
+        if latex is not None:
+            from symguide.latex import solution_document
+
+            texts[latex] = solution_document(solution, loaded, rule, schedule)
+        if python is not None:
+            texts[python] = _module(solution, loaded, rule, noise, horizon)
+    _write(texts)
+    return DONE
+
+
+def _solution(problem: Problem, rule: str, strength: Fraction | None) -> Solution:
+    from symguide.chain import guided_chain
+    from symguide.number import to_sympy
+    from symguide.solution import solve
+    from symguide.symbols import w
+    from symguide.tilt import guidance
+
+    tilt = guidance(problem, rule)
+    if strength is None:
+        return solve(guided_chain(tilt), w)
+    return solve(guided_chain(tilt.at(strength)), to_sympy(strength))
+
+
+_MODULE = '''\
+"""Guided masked diffusion in closed form, as functions of {arguments}; PROBLEM and SOURCE say of what.
+
+probabilities({arguments}) is the law of STATES at mask fraction u, from 1 (all masked) to 0 (the end), and
+tv({arguments}) its distance to the terminal law. Arguments broadcast. {domain}
+"""
+
+from fractions import Fraction
+
+import numpy
+
+from symguide.arithmetic import power_float
+from symguide.divided_differences import exp_dd_float as exp_dd
+{imports}
+PROBLEM = {problem!r}
+SOURCE = {source!r}
+STATES = [  # None is the mask
+{states}
+]
+{rates}
+
+def probabilities({arguments}):
+    """P_x(u) of every context, along the first axis."""
+    s = clock(u)
+{unpack}    return numpy.array(
+        numpy.broadcast_arrays(
+{values}
+        )
+    )
+
+
+def tv({arguments}):
+    """TV(P(u), P(0)), the probability that a reveal is still to come."""
+    s = clock(u)
+{unpack}    return {tv}
+
+
+def clock(u):
+    """s = -ln u."""
+    with numpy.errstate(divide="ignore"):
+        return -numpy.log(numpy.asarray(u, dtype=float))
+{schedule}'''
+
+_RATES = '''
+
+def rates({w}):
+    """Exit rates and normalisers that the formulas share."""
+{lines}
+    return {names}
+'''
+
+_SCHEDULE = '''
+
+SCHEDULE = parse_schedule({noise!r}, {horizon!r})
+
+
+def mask_fraction(t):
+    """u(t) under the noise schedule."""
+    return SCHEDULE.mask_fraction_at(numpy.asarray(t, dtype=float))
+'''
+
+
+def _module(solution: Solution, problem: Problem, rule: str, noise: str | None, horizon: str | None) -> str:
+    """A Python module that spells a solution out; its two kernels, power and divided difference, stay symguide's.
+
+    What a problem file may choose freely goes into it as quoted text only.
+    """
+    from sympy import Symbol
+
+    from symguide.compiled import TARGETS
+    from symguide.law import format_context
+
+    printer = TARGETS["numpy"][0]({"fully_qualified_modules": True, "allow_unknown_functions": True})
+    names: dict[Any, Any] = {}
+    for key in solution.definitions:
+        plain = re.sub(r"[\W_]+", "_", str(key)).strip("_")
+        unique = plain if plain not in map(str, names.values()) else f"{plain}_{len(names)}"
+        names[key] = Symbol(unique, positive=True)
+
+    def code(expression: Any) -> str:
+        return printer.doprint(expression.xreplace(names))
+
+    w = "w" if solution.named.w.free_symbols else ""
+    domain = "For every w > -1" + ("; w = -1 included." if solution.named.chain.includes_unconditional else ".")
+    listed = ", ".join(map(str, names.values())) + "," * (len(names) == 1)
+    lines = "\n".join(f"    {names[key]} = {code(value)}" for key, value in solution.definitions.items())
+    strength = "" if w else f", w = {solution.named.w}"
+    goal = "a pair of laws" if problem.target is None else f"target {problem.target}"
+    return _MODULE.format(
+        arguments=f"{w}, u" if w else "u",
+        domain=domain if w else "The strength is fixed.",
+        imports="from symguide.schedules import parse_schedule\n" if noise else "",
+        problem=f"{problem.name}, {goal}, {rule} rule{strength}",
+        source=problem.source,
+        states="\n".join(f"    {state!r}," for state in solution.states),
+        rates=_RATES.format(w=w, lines=lines, names=listed) if names else "",
+        unpack=f"    {listed} = rates({w})\n" if names else "",
+        values="\n".join(
+            f"            {code(value)},  # {format_context(state)}"
+            for state, value in zip(solution.states, solution.probabilities, strict=True)
+        ),
+        tv=code(solution.tv),
+        schedule=_SCHEDULE.format(noise=noise, horizon=horizon) if noise else "",
+    )
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -418,7 +777,7 @@ def _unknown(name: str) -> SymguideError:
     return SymguideError(f"command {name!r} is unknown, so nothing was done; {remedy}")
 
 
-def _clicked(command: Command) -> "click.Command":
+def _clicked(command: Command) -> click.Command:
     import click
 
     parameters: list[click.Parameter] = []

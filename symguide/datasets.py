@@ -12,7 +12,7 @@ from importlib import import_module
 from itertools import product
 from math import lcm, log10
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from symguide.errors import DataError
 from symguide.mixture import ClassMixture, Problem
@@ -63,7 +63,9 @@ class Dataset:
 
 
 def load(spec: str, target: str | None = None) -> Problem:
-    """A built-in instance ``NAME`` or ``NAME:key=value,…`` as a problem, guided to its default target or another class.
+    """A built-in instance as a problem, guided to its default target or to another class.
+
+    See :func:`load_mixture` for how an instance is named.
 
     Raises
     ------
@@ -76,7 +78,8 @@ def load(spec: str, target: str | None = None) -> Problem:
     """
     mixture = load_mixture(spec)
     if target is None:
-        target = DATASETS[_name(spec)].target
+        only = next(iter(mixture.laws)) if len(mixture.laws) == 1 else None
+        target = only or DATASETS[_name(spec)].target
         if target not in mixture.laws:
             raise DataError(
                 f"{mixture.name}: the usual target {target!r} is not among its classes, so it is open where to guide; "
@@ -88,7 +91,14 @@ def load(spec: str, target: str | None = None) -> Problem:
 def load_mixture(spec: str) -> ClassMixture:
     """The class mixture of a built-in instance ``NAME`` or ``NAME:key=value,…``.
 
-    Priors are equal, and laws uniform on their supports unless the data say otherwise.
+    Priors are equal, and laws uniform on their supports unless the data say otherwise. Real data are
+
+    * ``words:length=5,languages=en+fr+de,top=300``: the class is the language, its law the frequencies of wordfreq's
+      ``best`` list, of words in ``a..z`` only, divided by their sum. The ``top`` commonest are kept, the first ones in
+      the alphabet where frequencies tie; ``words-all`` keeps all words;
+    * ``digits:patch=2x3,row=3,column=3``: the class is the digit, its law the counts of a patch of rows x columns whose
+      upper left pixel is at ``row``, ``column``, both from 0. Pixels are tokens, row by row, 1 where at least half of
+      the 16 points that a pixel counts are inked.
 
     Raises
     ------
@@ -176,10 +186,10 @@ def _extra(module: str, what: str) -> ModuleType:
 
 # --- the instances ----------------------------------------------------------------------------------------------------
 
-Support = Iterable[tuple[int, ...]]
+_Support: TypeAlias = Iterable[tuple[int, ...]]
 
 
-def _uniform(vocabulary: int, length: int, **supports: Support) -> ClassMixture:
+def _uniform(vocabulary: int, length: int, **supports: _Support) -> ClassMixture:
     """Classes with equal priors, each uniform on its support."""
     laws = {key: Counter(support) for key, support in supports.items()}
     return _counted(vocabulary, length, laws)
@@ -200,7 +210,7 @@ def _counted(
     return ClassMixture.of(vocabulary, length, classes, labels=labels)
 
 
-def _cube(length: int, lowest: int, highest: int) -> Support:
+def _cube(length: int, lowest: int, highest: int) -> _Support:
     return product(range(lowest, highest + 1), repeat=length)
 
 
@@ -219,7 +229,8 @@ def _hypercubes(D: int = 5, side: int = 3, overlap: int = 1) -> ClassMixture:
         )
     if log10(D) + D * log10(side) > log10(_LARGEST):
         raise DataError(
-            f"hypercubes: {side}^{D} token tuples of {D} tokens do not fit a table of {_LARGEST} tokens; lower D or side"
+            f"hypercubes: {side}^{D} tuples of {D} tokens are more than a table of {_LARGEST} tokens holds; "
+            "lower D or side"
         )
     start = side - overlap
     return _uniform(side + start, D, low=_cube(D, 0, side - 1), high=_cube(D, start, start + side - 1))

@@ -1,7 +1,7 @@
 r"""LaTeX in the notation of the paper: formulas that fit their line, fragments, documents, and their PDFs.
 
-Formulas are broken at sums, products, brackets and commas *before* they are typeset, from an estimate of their width, so
-that nothing runs off a page and nothing is cut. A :class:`Fragment` is mathematics for a document or a notebook; a
+Formulas are broken at sums, products, brackets and commas *before* they are typeset, from an estimate of their width,
+so that nothing runs off a page and nothing is cut. A :class:`Fragment` is mathematics for a document or a notebook; a
 document is an article that ``pdflatex`` compiles with ``texlive-latex-recommended``.
 """
 
@@ -12,11 +12,27 @@ import subprocess
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sympy import Add, Basic, Eq, Expr, Function, Integer, Mul, Ne, Pow, Rational, Sum, Symbol, exp, fraction, log
+from sympy import (
+    Add,
+    Basic,
+    Expr,
+    Function,
+    Integer,
+    Mul,
+    Ne,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    cancel,
+    exp,
+    fraction,
+    log,
+)
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 from sympy.printing.latex import LatexPrinter
@@ -24,13 +40,14 @@ from sympy.printing.precedence import PRECEDENCE
 
 from symguide.errors import SymguideError
 from symguide.exp_dd import confluent_equal, exp_dd
+from symguide.expansion import expand
 from symguide.law import Context
 from symguide.mixture import Problem
 from symguide.naming import plain
 from symguide.ode import KolmogorovSystem, kolmogorov
 from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution, powers_of_u
-from symguide.symbols import MASK, s, t, u
+from symguide.symbols import MASK, s, symbol, u
 
 __all__ = [
     "NOTATION",
@@ -46,6 +63,7 @@ __all__ = [
     "notation_table",
     "ode",
     "schedule_equations",
+    "shared_form",
     "solution_document",
     "state",
     "terminal_form",
@@ -68,7 +86,11 @@ NOTATION: tuple[tuple[str, str], ...] = (
     (r"u = \frac{1 - \alpha(t)}{1 - \alpha(T)}", "mask fraction; $\\alpha(t)$ is the probability of a clean token"),
     (r"P_x", "probability of the context $x$ along the guided reverse chain"),
     (r"q_i(v \mid x_S)", r"raw reveal intensity, $p_i(v \mid x_S, z)^{1+w}\, p_i(v \mid x_S)^{-w}$"),
-    (r"Z_i(x_S)", r"$\sum_v q_i(v \mid x_S)$; $Z_{z,w}$ for one token, $c_{x_1} = Z_2(x_1)$ and $d_{x_2} = Z_1(x_2)$ for two"),
+    (r"r_i(v \mid x_S)", r"reveal rate: $q_i(v \mid x_S)$, or $q_i(v \mid x_S) / Z_i(x_S)$ for the normalised rule"),
+    (
+        r"Z_i(x_S)",
+        r"$\sum_v q_i(v \mid x_S)$; $Z_{z,w}$ for one token, $c_{x_1} = Z_2(x_1)$ and $d_{x_2} = Z_1(x_2)$ for two",
+    ),
     (r"\Lambda_x", r"exit rate of $x$: the sum of its reveal rates (where $c$, $d$ or $Z$ do not name it)"),
     (r"p_{z,w}", r"tilted law, $p_{z,w}(x) \propto p(x \mid z)^{1+w}\, p(x)^{-w}$"),
     (
@@ -91,27 +113,33 @@ _TEXT = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    "−": "$-$", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", " ": "~",
+    "−": "$-$", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "\u00a0": "~",
     "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "∞": r"$\infty$",
     "→": r"$\to$", "∈": r"$\in$", "∝": r"$\propto$", "‖": r"$\|$", "½": r"$\frac{1}{2}$", "²": "$^2$", "³": "$^3$",
     "∑": r"$\sum$", "∏": r"$\prod$", "∫": r"$\int$", "√": r"$\sqrt{}$", "∂": r"$\partial$",
     "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "œ": r"\oe{}", "Œ": r"\OE{}",
     "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "å": r"\aa{}", "Å": r"\AA{}",
 }  # fmt: skip
-_ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u0304\u0307\u0306\u030c\u030b\u0327\u0323", "`'^~\"=.uvHcd", strict=True))
-_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
-_TEXT |= {unicodedata.lookup(f"GREEK SMALL LETTER {'LAMDA' if n == 'lambda' else n.upper()}"): rf"$\{n}$" for n in _GREEK.split()}
-_TEXT |= {
-    unicodedata.lookup(f"GREEK CAPITAL LETTER {'LAMDA' if n == 'lambda' else n.upper()}"): rf"$\{n.title()}$"
-    for n in "gamma delta theta lambda xi pi sigma upsilon phi psi omega".split()
-}
+_ACCENTS = dict(
+    zip("\u0300\u0301\u0302\u0303\u0308\u0304\u0307\u0306\u030c\u030b\u0327\u0323", "`'^~\"=.uvHcd", strict=True)
+)
+_SMALL = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+    *("nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
+_CAPITAL = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega")
+_GREEK = frozenset(_SMALL + _CAPITAL)
+for _letter in _GREEK:
+    _size = "SMALL" if _letter.islower() else "CAPITAL"
+    _spelling = _letter.upper().replace("LAMBDA", "LAMDA")
+    _TEXT[unicodedata.lookup(f"GREEK {_size} LETTER {_spelling}")] = rf"$\{_letter}$"
 
 
 def escape(text: str) -> str:
     r"""Plain text as LaTeX text, for labels, class names, sources and messages.
 
-    Letters with accents become accent commands and common signs mathematics; any other character that plain ``pdflatex``
-    cannot set prints as its code point, so nothing is dropped.
+    Letters with accents become accent commands and common signs mathematics; any other character that plain
+    ``pdflatex`` cannot set prints as its code point, so nothing is dropped.
 
     >>> print(escape("50 % of {a, b} — naïve ≤ 日"))
     50 \% of \{a, b\} --- na\"{\i}ve $\leq$ U+65E5
@@ -136,7 +164,8 @@ def _escaped(character: str) -> str:
 # --- formulas ---------------------------------------------------------------------------------------------------------
 
 _NAME = re.compile(r"(?P<stem>[A-Za-z]+)(?:_(?P<index>[A-Za-z0-9]+))?(?P<join>_?)(?:\((?P<inside>.*)\))?", re.DOTALL)
-_GREEK_NAMES = frozenset(_GREEK.split()) | {"Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"}
+
+_PLAIN = re.compile(r"\d+|[A-Za-z](_\d+)?")
 
 
 def _name(name: str) -> str:
@@ -149,15 +178,16 @@ def _name(name: str) -> str:
         return "Z_{z,w}"
     if name == MASK:
         return rf"\mathrm{{{MASK}}}"
-    out = rf"\{stem}" if stem in _GREEK_NAMES else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
+    out = rf"\{stem}" if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
     if index:
-        out += f"_{{{index if index.isdigit() or len(index) == 1 else rf'\mathrm{{{index}}}'}}}"
+        out += f"_{{{index}}}" if index.isdigit() or len(index) == 1 else rf"_{{\mathrm{{{index}}}}}"
     if inside is None:
         return out
     tokens, bar, given = inside.partition("|")
     shown = r" \to ".join(",".join(map(_token, side.split(","))) for side in tokens.split("->"))
     if bar:
-        shown += r" \mid " + (given if given.isdigit() or (len(given) == 1 and given.isalpha()) else rf"\text{{{escape(given)}}}")
+        plainly = all(_PLAIN.fullmatch(token) for token in given.split(","))
+        shown += r" \mid " + (",".join(map(_token, given.split(","))) if plainly else rf"\text{{{escape(given)}}}")
     return f"{out}_{{({shown})}}" if parts["join"] else f"{out}({shown})"
 
 
@@ -166,7 +196,7 @@ def _token(token: str) -> str:
 
 
 class _Printer(LatexPrinter):
-    """SymPy's printer with the paper's names, natural logarithms, and no sum that starts with a minus sign needlessly."""
+    """SymPy's printer with the paper's names and order: rates before functions of the clock, positive terms first."""
 
     def __init__(self) -> None:
         super().__init__({"ln_notation": True})
@@ -178,10 +208,18 @@ class _Printer(LatexPrinter):
         power = "" if exp is None else f"^{{{exp}}}"
         return f"{_name(expr.func.__name__)}{power}({', '.join(map(self._print, expr.args))})"
 
+    def _print_Mul(self, expr: Any) -> str:
+        late = [part for part in expr.args if isinstance(part, AppliedUndef | exp_dd) or _holds_fractions(part)]
+        first = [part for part in expr.args if part not in late]
+        if not late or not first:
+            return super()._print_Mul(expr)
+        head = "-" if first == [-1] else self._print(Mul(*first, evaluate=False) if first[1:] else first[0])
+        if isinstance(first[0], Add) and not first[1:]:
+            head = self.factor(first[0])
+        return r"\, ".join([head, *map(self.factor, late)])
+
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
-        terms = list(super()._as_ordered_terms(expr, order))
-        first = next((i for i, term in enumerate(terms) if not term.could_extract_minus_sign()), 0)
-        return [terms[first], *terms[:first], *terms[first + 1 :]]
+        return sorted(super()._as_ordered_terms(expr, order), key=lambda term: term.could_extract_minus_sign())
 
     def factor(self, expr: Any) -> str:
         """A factor of a product, bracketed where it must be."""
@@ -192,10 +230,30 @@ def tex(expression: Basic) -> str:
     r"""A SymPy expression as LaTeX mathematics, in one line.
 
     >>> from symguide.symbols import symbol
-    >>> print(tex(exp_dd((symbol("Lambda_(M,2)"), symbol("c_2")), s) * symbol("r(M->0)")))
-    \mathcal{E}_{s}\left[\Lambda_{(\mathrm{M},2)},\,c_{2}\right] r(\mathrm{M} \to 0)
+    >>> print(tex(exp_dd((symbol("Lambda_(M,2)"), symbol("c_2")), s)))
+    \mathcal{E}_{s}\left[\Lambda_{(\mathrm{M},2)},\,c_{2}\right]
     """
-    return _Printer().doprint(expression)
+    return _Printer().doprint(_tidy(expression))
+
+
+def _holds_fractions(part: Any) -> bool:
+    return isinstance(part, Add) and any(fraction(term, exact=True)[1] != 1 for term in part.args)
+
+
+def _tidy(expression: Any) -> Any:
+    """Signs taken out of factors that are sums of negative terms only."""
+    return expression.replace(lambda part: isinstance(part, Mul), _signs_first)
+
+
+def _signs_first(product: Any) -> Any:
+    sign, parts = 1, []
+    for part in product.args:
+        base, power = part.as_base_exp()
+        if isinstance(base, Add) and power.is_Integer and all(term.could_extract_minus_sign() for term in base.args):
+            sign = -sign if int(power) % 2 else sign
+            part = Add(*(-term for term in base.args)) ** power
+        parts.append(part)
+    return Mul(sign, *parts)
 
 
 def state(context: Context, argument: str = "") -> str:
@@ -204,18 +262,26 @@ def state(context: Context, argument: str = "") -> str:
     >>> print(state((None, 2), "u"))
     P_{(\mathrm{M},2)}(u)
     """
-    return _name(f"P_({plain(context)})") + (f"({argument})" if argument else "")
+    return f"P_{{{_tuple(context)}}}" + (f"({argument})" if argument else "")
+
+
+def _tuple(context: Context) -> str:
+    return f"({','.join(map(_token, plain(context).split(',')))})"
 
 
 _TOKENS = re.compile(r"\\[A-Za-z]+|\\.|[{}]|\s+|.", re.DOTALL)
 _EM = {
-    **dict.fromkeys("ijl.;:'|!", 0.4), **dict.fromkeys("mwMW", 0.95), **dict.fromkeys("()[]/", 0.45), ",": 0.45, "&": 0.0,
-    **dict.fromkeys(("+", "-", "=", "<", ">", r"\leq", r"\geq", r"\neq", r"\mid", r"\propto"), 1.3), r"\to": 1.6,
-    r"\cdot": 0.75, r"\times": 1.3, r"\,": 0.17, r"\:": 0.25, r"\;": 0.3, r"\ ": 0.35, r"\quad": 1.0, r"\qquad": 2.0, r"\{": 0.55,
-    r"\}": 0.55, r"\sum": 1.6, r"\prod": 1.5, r"\ldots": 1.2, r"\infty": 1.0, r"\ln": 1.1, r"\exp": 1.8, r"\log": 1.5,
-    **dict.fromkeys((r"\left", r"\right"), 0.3), **dict.fromkeys((r"\bigl", r"\bigr"), 0.1), r"\mathcal": 0.0,
-    **dict.fromkeys((r"\mathrm", r"\text", r"\operatorname"), 0.1), r"\displaystyle": 0.0, r"\Lambda": 0.75,
-}  # fmt: skip
+    **dict.fromkeys("ijl.;:'|!", 0.4),
+    **dict.fromkeys("mwMW", 0.95),
+    **dict.fromkeys("()[]/,", 0.45),
+    **dict.fromkeys(("+", "-", "=", "<", ">", r"\leq", r"\geq", r"\neq", r"\mid", r"\propto", r"\times"), 1.3),
+    **dict.fromkeys(("&", r"\mathcal", r"\displaystyle"), 0.0),
+    **dict.fromkeys((r"\bigl", r"\bigr", r"\biggl", r"\biggr", r"\mathrm", r"\text", r"\operatorname"), 0.1),
+    **dict.fromkeys((r"\left", r"\right"), 0.3),
+    **{r"\,": 0.17, r"\:": 0.25, r"\;": 0.3, r"\ ": 0.35, r"\quad": 1.0, r"\qquad": 2.0, r"\{": 0.55, r"\}": 0.55},
+    **{r"\to": 1.6, r"\cdot": 0.75, r"\sum": 1.6, r"\prod": 1.5, r"\ldots": 1.2, r"\infty": 1.0, r"\Lambda": 0.75},
+    **{r"\ln": 1.1, r"\exp": 1.8, r"\log": 1.5, r"\sin": 1.5, r"\cos": 1.6},
+}
 _SCRIPT = 0.75
 
 
@@ -261,6 +327,7 @@ _INDENT = r"\quad "
 def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
     """The expression over as many lines as it needs; ``factor`` asks for brackets where a product needs them."""
     printer = _Printer()
+    expression = _tidy(expression)
     line = printer.factor(expression) if factor else printer.doprint(expression)
     if width(line) <= room:
         return [line]
@@ -273,6 +340,9 @@ def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
             items = [[printer.doprint(lead)]] if lead != 1 else []
             items += [_power(base, power, inner) for base, power in parts]
             return _pack(items, room, r"\cdot ")
+        case Pow() if width(tex(expression.exp)) <= room / 4:
+            lines = _group(_layout(expression.base, inner), room)
+            return [*lines[:-1], f"{lines[-1]}^{{{tex(expression.exp)}}}"]
         case exp() | Pow():
             base, power = expression.as_base_exp()
             grown = power if isinstance(expression, exp) else Mul(power, log(base), evaluate=False)
@@ -307,15 +377,18 @@ def _signed(printer: _Printer, expression: Any, room: float) -> list[str]:
 
 
 def _factors(expression: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
-    """A fraction that leads and the (base, power) pairs it multiplies; ``None`` for a single power that is no fraction."""
+    """A fraction that leads and the (base, power) pairs it multiplies; ``None`` for a power that is no fraction."""
     top, bottom = fraction(expression, exact=True)
     above = [part for part in Mul.make_args(top) if part != 1]
     below = [part for part in Mul.make_args(bottom) if part != 1]
     if len(above) + len(below) == 1 and isinstance(expression, Pow) and not below and not expression.exp.is_Rational:
         return None
     numbers = [part for part in above if part.is_Number]
-    narrow = [part for part in below if width(tex(part)) <= WIDTH / 4]
-    lead = Mul(*numbers, *(Pow(part, -1) for part in narrow))
+    lead, narrow = Mul(*numbers), []
+    for part in below:
+        if width(tex(lead / part)) <= WIDTH / 3:
+            lead /= part
+            narrow.append(part)
     parts = [part for part in above if not part.is_Number] + [Pow(part, -1) for part in below if part not in narrow]
     pairs = [part.as_base_exp() if not isinstance(part, exp) else (part, Integer(1)) for part in parts]
     pairs = [(base, power) if power.is_Rational else (base**power, Integer(1)) for base, power in pairs]
@@ -336,19 +409,20 @@ def _power(base: Any, power: Any, room: float) -> list[str]:
 
 def _group(lines: list[str], room: float, head: str = "", brackets: str = "()") -> list[str]:
     """Lines inside brackets that may stand on different lines."""
-    opening, closing = brackets
-    first, *more = [rf"{head}\bigl{opening} {lines[0]}", *(_INDENT + line for line in lines[1:])]
-    return [first, *more[:-1], rf"{more[-1]} \bigr{closing}"] if more else [rf"{first} \bigr{closing}"]
+    size = "bigg" if any(r"\frac" in line or r"\sum" in line for line in lines) else "big"
+    first, *more = [rf"{head}\{size}l{brackets[0]} {lines[0]}", *(_INDENT + line for line in lines[1:])]
+    closing = rf" \{size}r{brackets[1]}"
+    return [first, *more[:-1], more[-1] + closing] if more else [first + closing]
 
 
 def _pack(items: Iterable[Sequence[str]], room: float, between: str = "", tight: bool = False) -> list[str]:
-    """Items set one after another, a new line begun where the next does not fit."""
+    """Items set one after another, a new line begun where the next does not fit; products show their sign there."""
     lines: list[str] = []
     for item in items:
-        first = (between if lines else "") + item[0]
-        joined = f"{lines[-1]}{'' if tight else ' '}{first}" if lines else first
+        sign = between if lines and item[0][:1].isdigit() else "" if tight else " "
+        joined = f"{lines[-1]}{sign}{item[0]}" if lines else item[0]
         if lines and width(joined) > room:
-            lines.append(first)
+            lines.append(between + item[0])
         else:
             lines[-1:] = [joined]
         lines.extend(item[1:])
@@ -362,9 +436,10 @@ def _pack(items: Iterable[Sequence[str]], room: float, between: str = "", tight:
 class Fragment:
     r"""Rows of mathematics, aligned at ``&``, each narrow enough for its line.
 
-    Notebooks show it; ``str`` gives the ``aligned`` environment for a formula, :attr:`display` the ``align*`` environment
-    for a document, whose rows may go over to the next page.
+    Notebooks show it; ``str`` gives the ``aligned`` environment for a formula, :attr:`display` the ``align*``
+    environment for a document, whose rows may go over to the next page.
 
+    >>> from sympy import Eq
     >>> from symguide.symbols import w
     >>> print(equations([Eq(w, 2 * u)]))
     \begin{aligned}
@@ -412,6 +487,7 @@ def _left_out(shown: int, total: int, what: str) -> list[str]:
 def equations(items: Iterable[Basic]) -> Fragment:
     r"""SymPy equations and other relations, one under another; an expression stands alone.
 
+    >>> from sympy import Eq
     >>> print(equations([Eq(s, -log(u), evaluate=False)]).rows[0])
     s &= - \ln{\left(u \right)}
     """
@@ -438,8 +514,13 @@ def definitions(meanings: Mapping[Expr, Expr], used: Iterable[Basic] | None = No
     Z_{z,w} &= \sum_{v=0}^{N - 1} \left(\frac{p_{1}(v \mid z)}{p_{1}(v)}\right)^{w} p_{1}(v \mid z)
     """
     if used is not None:
-        occurring = set[Basic]().union(*(expression.atoms(*{type(key) for key in meanings}) for expression in used))
-        meanings = {key: value for key, value in meanings.items() if key in occurring}
+        kinds = tuple({type(key) for key in meanings})
+        wanted = set[Basic]()
+        found = set[Basic]().union(*(expression.atoms(*kinds) for expression in used)) & meanings.keys()
+        while found:
+            wanted |= found
+            found = set[Basic]().union(*(meanings[key].atoms(*kinds) for key in found)) & meanings.keys() - wanted
+        meanings = {key: value for key, value in meanings.items() if key in wanted}
     return Fragment(tuple(row for key, value in meanings.items() for row in _rows(tex(key), value)))
 
 
@@ -464,13 +545,13 @@ def closed_form(solution: Solution, form: str = "divided differences", limit: in
 
     >>> from symguide.family import representative
     >>> from symguide.solution import solve
-    >>> for row in closed_form(solve(representative(1)), "powers of u").rows:
-    ...     print(row)
+    >>> print(closed_form(solve(representative(1)), "powers of u").rows[0])
     P_{(\mathrm{M})}(u) &= u^{Z_{z,w}}
-    P_{(x_{1})}(u) &= \left(\frac{p_{1}(x_{1} \mid z)}{p_{1}(x_{1})}\right)^{w} \frac{1 - u^{Z_{z,w}}}{Z_{z,w}} p_{1}(x_{1} \mid z)
     """
     if form not in ("divided differences", "powers of u"):
-        raise SymguideError(f"form {form!r} is unknown, so nothing is written; use 'divided differences' or 'powers of u'")
+        raise SymguideError(
+            f"form {form!r} is unknown, so nothing is written; use 'divided differences' or 'powers of u'"
+        )
     rows: list[str] = []
     conditions: set[Relational] = set()
     for context, probability in list(zip(solution.states, solution.probabilities, strict=True))[:limit]:
@@ -499,6 +580,35 @@ def tv_form(solution: Solution, form: str = "divided differences") -> Fragment:
     return Fragment(tuple(_rows(r"\mathrm{TV}(u)", found[0]))) + _conditions(found[1])
 
 
+def shared_form(solution: Solution, room: float = 4.0) -> Solution:
+    r"""The same closed form with reveal rates wider than ``room`` em abbreviated, one name per distinct rate.
+
+    ``r_i(v|x)`` is the rate at which ``v`` is revealed at position ``i`` of ``x``; ``definitions`` says what it is.
+
+    >>> from symguide.family import representative
+    >>> from symguide.solution import solve
+    >>> shared_form(solve(representative(1)))[tuple(solve(representative(1)).states[1])]
+    r_1(x_1)*exp_dd((0, Z), s)
+    """
+    chain = solution.named.chain
+    names: dict[Expr, Expr] = {}
+    for reveals in chain.incoming:
+        for reveal in reveals:
+            if reveal.rate not in names and width(tex(reveal.rate)) > room:
+                source = chain.states[reveal.source]
+                given = "" if all(token is None for token in source) else f"|{plain(source)}"
+                names[reveal.rate] = symbol(f"r_{reveal.position + 1}({reveal.token}{given})", positive=True)
+    if not names:
+        return solution
+    meanings = {**solution.definitions, **{name: rate for rate, name in names.items()}}
+    incoming = tuple(
+        tuple(replace(reveal, rate=names.get(reveal.rate, reveal.rate)) for reveal in reveals)
+        for reveals in chain.incoming
+    )
+    named = replace(solution.named, chain=replace(chain, incoming=incoming), definitions=meanings)
+    return Solution(named, expand(named.chain))
+
+
 def terminal_form(solution: Solution, limit: int = SHOWN) -> Fragment:
     r"""The terminal law, ``u → 0``; ``limit`` as in :func:`closed_form`.
 
@@ -518,12 +628,13 @@ def ode(system: KolmogorovSystem, limit: int = SHOWN) -> Fragment:
 
     >>> from symguide.family import representative
     >>> print(ode(kolmogorov(representative(1))).rows[0])
-    \frac{d}{d s} P_{(\mathrm{M})}(s) &= - Z_{z,w} P_{(\mathrm{M})}(s)
+    \frac{d}{d s} P_{(\mathrm{M})}(s) &= - Z_{z,w}\, P_{(\mathrm{M})}(s)
     """
     block = equations(system.equations[:limit])
     left_out = _left_out(limit, len(system.equations), "equations")
     start, *others = system.initial.items()
-    initial = [f"{tex(start[0])} &= {tex(start[1])}" + (r",\quad P_x = 0 \text{ for every other context } x" if others else "")]
+    rest = r",\quad P_x = 0 \text{ for every other context } x" if others else ""
+    initial = [f"{tex(start[0])} &= {tex(start[1])}{rest}"]
     return Fragment((*block.rows, *left_out, *initial))
 
 
@@ -537,7 +648,7 @@ def schedule_equations(schedule: NoiseSchedule | None = None) -> Fragment:
     if schedule is not None:
         rows += _rows(r"\alpha(t)", schedule.alpha)
         rows += [rf"T &= {tex(schedule.horizon)}", *_rows("u", schedule.mask_fraction)]
-        rows += _rows(r"\beta(t)", schedule.hazard)
+        rows += _rows(r"\beta(t)", cancel(schedule.hazard))
     return Fragment(tuple(rows))
 
 
@@ -557,11 +668,13 @@ def _as_powers(expression: Expr, solution: Solution) -> tuple[Expr, set[Relation
 
 
 def _quotients(expression: Expr, slow: Expr) -> Expr:
-    """Divided differences of two distinct rates as the papers write them: ``(u^a − u^Λ)/(Λ − a)``, ``Λ`` of the start."""
-    known = {}
+    """One rate, and two distinct ones, as the papers write them: ``u^a`` and ``(u^a − u^Λ)/(Λ − a)``."""
+    known: dict[Expr, Expr] = {}
+    for atom in expression.atoms(exp):
+        known[atom] = u ** -atom.args[0].as_independent(s)[0]
     for atom in expression.atoms(exp_dd):
         if len(atom.nodes) == 2 and confluent_equal(*atom.nodes) is not True:
-            a, b = atom.nodes if atom.nodes[0] != slow or atom.nodes[1] == 0 else atom.nodes[::-1]
+            a, b = atom.nodes if atom.nodes[0] != slow else atom.nodes[::-1]
             a, b = (b, a) if b == 0 else (a, b)
             known[atom] = Mul(Add(u**a, -(u**b)), Pow(b - a, -1))
     return expression.xreplace(known)
@@ -571,5 +684,194 @@ def _conditions(conditions: Iterable[Relational]) -> Fragment:
     shown = sorted(rf"{tex(item.args[0])} \neq {tex(item.args[1])}" for item in conditions)
     if not shown:
         return Fragment(())
-    lines = _pack([[text + ","] for text in shown[:-1]] + [[shown[-1]]], WIDTH - 8.0)
+    lines = _pack([[text + r",\ "] for text in shown[:-1]] + [[shown[-1]]], WIDTH - 8.0)
     return Fragment((rf"&\text{{where }} {lines[0]}", *(rf"&\qquad {line}" for line in lines[1:])))
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+_PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
+\usepackage[margin=25mm]{geometry}
+\usepackage{amsmath,amssymb,amsthm,array,booktabs,longtable}
+\usepackage[hidelinks,bookmarks=false]{hyperref}
+\allowdisplaybreaks
+\addtolength{\jot}{2pt}
+\setlength{\emergencystretch}{4em}
+\newtheorem*{claim}{Theorem}
+\theoremstyle{definition}
+\newtheorem{step}{Step}
+"""
+
+
+def document(title: str, sections: Iterable[tuple[str, str]]) -> str:
+    r"""A standalone article: a plain title, and sections as pairs (plain heading, LaTeX body), empty ones left out.
+
+    >>> from sympy import Eq
+    >>> source = document("One token", [("Law", equations([Eq(s, -log(u))]).display), ("Nothing", "")])
+    >>> source.count(r"\section"), r"\title{One token}" in source
+    (1, True)
+    """
+    body = "\n\n".join(f"\\section*{{{escape(heading)}}}\n{text.strip()}" for heading, text in sections if text.strip())
+    head = f"{_PREAMBLE}\n\\title{{{escape(title)}}}\n\\author{{}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle\n"
+    return f"{head}\n{body}\n\n\\end{{document}}\n"
+
+
+def notation_table(entries: Iterable[tuple[str, str]] = NOTATION) -> str:
+    r"""A table of symbols: pairs (mathematics, meaning).
+
+    >>> print(notation_table([("u", "mask fraction")]).splitlines()[2])
+    $u$ & mask fraction \\
+    """
+    lines = [rf"${symbol}$ & {meaning} \\" for symbol, meaning in entries]
+    columns = r"@{}>{\raggedright\arraybackslash}p{0.25\textwidth}>{\raggedright\arraybackslash}p{0.69\textwidth}@{}"
+    return "\n".join([rf"\begin{{longtable}}{{{columns}}}", r"\toprule", *lines, r"\bottomrule", r"\end{longtable}"])
+
+
+def solution_document(
+    solution: Solution,
+    problem: Problem | None = None,
+    rule: str = "rate",
+    schedule: NoiseSchedule | None = None,
+    limit: int = SHOWN,
+) -> str:
+    r"""The closed form of a guided chain as an article: equations, closed forms both ways, TV, terminal law, notation.
+
+    Parameters
+    ----------
+    solution
+        The solved chain.
+    problem, rule
+        The data and the guidance rule it came from, to be told in the text.
+    schedule
+        The noise schedule to spell out; without one ``α`` stays a function.
+    limit
+        How many contexts each list shows; the text says how many it leaves out.
+
+    >>> from symguide.family import representative
+    >>> from symguide.solution import solve
+    >>> source = solution_document(solve(representative(2)))
+    >>> source.startswith(r"\documentclass"), r"d_{x_{2}}" in source
+    (True, True)
+    """
+    solution = shared_form(solution)
+    system = kolmogorov(solution.named)
+    forms = [closed_form(solution, form, limit) for form in ("divided differences", "powers of u")]
+    # With a symbolic N the chain is seen along one sequence, so its contexts are not all that TV sums over.
+    whole = isinstance(solution.named.chain.vocabulary, int)
+    survival = [tv_form(solution, form).display for form in ("divided differences", "powers of u")] if whole else []
+    used = [
+        *solution.probabilities[:limit],
+        *solution.terminal.probabilities[:limit],
+        *([solution.tv] if whole else []),
+    ]
+    used += [equation.rhs for equation in system.equations[:limit]]
+    return document(
+        "Closed form of the guided reverse chain" + (f": {problem.name}" if problem else ""),
+        [
+            ("Problem", _story(solution, problem, rule)),
+            ("Notation", notation_table()),
+            ("Kolmogorov equations", ode(system, limit).display),
+            (
+                "Closed form",
+                "As divided differences of the exponential, valid whichever exit rates coincide:\n"
+                + forms[0].display
+                + "\nIn powers of $u = e^{-s}$:\n"
+                + forms[1].display,
+            ),
+            ("Distance to the terminal law", "\n".join(survival)),
+            ("Terminal law", terminal_form(solution, limit).display),
+            ("Abbreviations", _abbreviations(solution, used)),
+            ("Noise schedule", _schedule_story(schedule)),
+        ],
+    )
+
+
+def _story(solution: Solution, problem: Problem | None, rule: str) -> str:
+    chain, strength = solution.named.chain, solution.named.w
+    rates = "raw intensities" if rule == "rate" else "intensities divided by their sum at each position"
+    tokens = f"N = {chain.vocabulary}" if isinstance(chain.vocabulary, int) else "N"
+    lines = [
+        f"Masked diffusion on $D = {chain.length}$ positions with ${tokens}$ tokens, guided by {rates} "
+        f"({escape(rule)} rule). The chain starts from ${_tuple(chain.start)}$ and has {len(chain.states)} contexts."
+    ]
+    if problem is not None:
+        lines.append(
+            (f"The target class is \\emph{{{escape(problem.target)}}}." if problem.target else "Two laws are compared.")
+            + (f" Data: {escape(problem.source)}." if problem.source else "")
+        )
+        lines += [f"Note: {escape(note)}." for note in problem.notes]
+        if problem.labels and problem.labels != tuple(map(str, range(problem.vocabulary))):
+            names = ", ".join(f"{index}~=~{escape(label)}" for index, label in enumerate(problem.labels))
+            lines.append(f"Tokens: {names}.")
+    if strength.free_symbols:
+        lines.append(
+            "The formulas hold for every $w > -1$"
+            + (", and for $w = -1$ too." if chain.includes_unconditional else "; $w = -1$ is a chain of its own.")
+        )
+    else:
+        lines.append(f"The guidance strength is $w = {tex(strength)}$.")
+    return "\n\n".join(lines)
+
+
+def _abbreviations(solution: Solution, used: Sequence[Basic]) -> str:
+    block = definitions(solution.definitions, used)
+    return ("Rates that are the same function of $w$ share one name.\n" + block.display) if block.rows else ""
+
+
+def _schedule_story(schedule: NoiseSchedule | None) -> str:
+    block = schedule_equations(schedule).display
+    if schedule is None:
+        return "The mask fraction $u$ stands for any noise schedule:\n" + block
+    source = f" ({escape(schedule.source)})" if schedule.source else ""
+    return f"The noise schedule is \\emph{{{escape(schedule.name)}}}{source}, with hazard $\\beta(t)$:\n" + block
+
+
+def compile_pdf(source: str, path: str | os.PathLike[str]) -> Path:
+    """Run ``pdflatex`` twice in a temporary folder and put the PDF in place; a PDF that was there stays if it fails.
+
+    Raises
+    ------
+    SymguideError
+        Where ``pdflatex`` is missing or refuses the source (with the first error of its log), and where the PDF cannot
+        be written.
+
+    >>> compile_pdf("no document", "missing/folder/law.pdf")
+    Traceback (most recent call last):
+    symguide.errors.SymguideError: missing/folder/law.pdf: ...
+    """
+    target = Path(path)
+    program = shutil.which("pdflatex")
+    if not target.parent.is_dir():
+        raise SymguideError(f"{target}: there is no folder {target.parent}, so the PDF has no place; create it")
+    if program is None:
+        raise SymguideError(
+            f"{target}: pdflatex is not installed, so there is no PDF; "
+            "install texlive-latex-recommended, or keep to the .tex"
+        )
+    with tempfile.TemporaryDirectory(prefix="symguide-") as name:
+        folder = Path(name)
+        (folder / "document.tex").write_text(source, encoding="utf-8")
+        command = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "document.tex"]
+        settings = {**os.environ, "max_print_line": "1000", "TEXINPUTS": ":", "openout_any": "p"}
+        for _ in range(2):
+            done = subprocess.run(
+                command, cwd=folder, env=settings, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+            if done.returncode:
+                report = done.stdout.decode("utf-8", "replace").splitlines()
+                first = next((line for line in report if line.startswith("!")), report[-1] if report else "no output")
+                raise SymguideError(
+                    f"{target}: pdflatex stopped with {first.removeprefix('!').strip()!r}, so there is no PDF; "
+                    "mend the source or install the package it lacks"
+                )
+        try:
+            # Beside the target, so that the last move is one step on one file system.
+            with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".pdf", delete=False) as beside:
+                beside.write((folder / "document.pdf").read_bytes())
+            os.chmod(beside.name, 0o644)
+            os.replace(beside.name, target)
+        except OSError as problem:
+            raise SymguideError(
+                f"{target}: {problem.strerror}, so the PDF was not written; choose another path"
+            ) from None
+    return target

@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 
 from symguide.errors import DataError
-from symguide.number import Number, is_exact, read_number, total
+from symguide.number import Number, is_exact, read_number, shown, total
 from symguide.symbols import MASK, symbol
 
 __all__ = ["Context", "Law", "TableLaw", "context_key", "format_context"]
@@ -77,6 +77,11 @@ class TableLaw(Law):
     rescaled: bool = False
     """Whether the given weights missed one by rounding and were divided by their sum."""
 
+    def __post_init__(self) -> None:
+        for name, size in (("vocabulary", self.vocabulary), ("length", self.length)):
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise DataError(f"law: {name} is {size!r}, so there are no tokens; give a whole number of at least 1")
+
     @classmethod
     def from_mapping(
         cls,
@@ -111,7 +116,7 @@ class TableLaw(Law):
             value = read_number(given, f"{name}: weight of {list(key)}", DataError)
             if not isinstance(value, sympy.Expr) and value < 0:
                 raise DataError(
-                    f"{name}: weight of {list(key)} is {value}: a probability is never negative; correct it"
+                    f"{name}: weight of {list(key)} is {shown(value)}: a probability is never negative; correct it"
                 )
             checked[key] = value
         support = {key: value for key, value in sorted(checked.items()) if value != 0}
@@ -232,13 +237,13 @@ def _read_tokens(tokens: Any, vocabulary: int, length: int, name: str) -> tuple[
     except TypeError:
         key = (tokens,)
     if len(key) != length:
-        raise DataError(f"{name}: tokens {list(key)} have length {len(key)}, but the law has {length}; pad or cut them")
+        raise DataError(f"{name}: tokens {shown(list(key))} have length {len(key)}, but the law has {length}; pad or cut them")
     for token in key:
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            raise DataError(f"{name}: token {token!r} in {list(key)} is no integer; number the vocabulary from 0")
+            raise DataError(f"{name}: token {shown(repr(token))} in {shown(list(key))} is no integer; number the vocabulary from 0")
         if not 0 <= token < vocabulary:
             raise DataError(
-                f"{name}: token {token} in {list(key)} is outside the vocabulary 0..{vocabulary - 1}; "
+                f"{name}: token {token} in {shown(list(key))} is outside the vocabulary 0..{vocabulary - 1}; "
                 "enlarge the vocabulary or correct the token"
             )
     return tuple(int(token) for token in key)
@@ -255,4 +260,4 @@ def _normalise(
         return support, False
     if (decimal or not all(map(is_exact, values))) and abs(whole - 1) <= SUM_TOLERANCE:
         return {key: value / whole for key, value in support.items()}, True
-    raise DataError(f"{name}: the weights sum to {whole}, not to 1, so they are no probabilities; rescale them")
+    raise DataError(f"{name}: the weights sum to {shown(whole)}, not to 1, so they are no probabilities; rescale them")

@@ -10,7 +10,7 @@ import sympy
 
 from symguide.errors import DataError
 from symguide.law import Law, TableLaw
-from symguide.number import Number, is_exact, read_number, total
+from symguide.number import Number, is_exact, read_number, shown, total
 from symguide.symbols import symbol
 
 __all__ = ["ClassMixture", "Problem"]
@@ -60,10 +60,7 @@ class Problem:
                 f"{self.name}: the conditional law lives on (N, D) = {grids[0]}, the unconditional one on {grids[1]}, "
                 "so their tokens cannot be compared; give both one grid"
             )
-        if self.labels is not None and len(self.labels) != self.vocabulary:
-            raise DataError(
-                f"{self.name}: {len(self.labels)} labels for a vocabulary of {self.vocabulary}; give one per token"
-            )
+        _check_labels(self.name, self.labels, self.vocabulary)
 
     @property
     def vocabulary(self) -> int:
@@ -100,6 +97,7 @@ class ClassMixture:
         grids = {key: (law.vocabulary, law.length) for key, law in self.laws.items()}
         if len(set(grids.values())) > 1:
             raise DataError(f"{self.name}: the classes live on different grids (N, D): {grids}; give all one grid")
+        _check_labels(self.name, self.labels, next(iter(grids.values()))[0])
 
     @classmethod
     def of(
@@ -130,7 +128,7 @@ class ClassMixture:
             value = read_number(prior, f"{where}: prior", DataError)
             if not isinstance(value, sympy.Expr) and value <= 0:
                 raise DataError(
-                    f"{where}: prior is {value}: a class needs a positive prior; correct it or drop the class"
+                    f"{where}: prior is {shown(value)}: a class needs a positive prior; correct it or drop the class"
                 )
             given[key] = value
         priors, rescaled = _normalise_priors(given, name, decimal)
@@ -178,6 +176,11 @@ class ClassMixture:
         )
 
 
+def _check_labels(name: str, labels: tuple[str, ...] | None, vocabulary: int) -> None:
+    if labels is not None and len(labels) != vocabulary:
+        raise DataError(f"{name}: {len(labels)} labels for a vocabulary of {vocabulary}; give one per token")
+
+
 def _read_law(vocabulary: int, length: int, data: Any, where: str, decimal: bool) -> TableLaw:
     if isinstance(data, TableLaw):
         law = data
@@ -203,4 +206,4 @@ def _normalise_priors(given: dict[str, Number], name: str, decimal: bool) -> tup
         return given, False
     if (decimal or not all(map(is_exact, values))) and abs(whole - 1) <= Fraction(1, 10**12):
         return {key: value / whole for key, value in given.items()}, True
-    raise DataError(f"{name}: the priors sum to {whole}, not to 1, so they are no probabilities; rescale them")
+    raise DataError(f"{name}: the priors sum to {shown(whole)}, not to 1, so they are no probabilities; rescale them")

@@ -8,15 +8,17 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import TypeAlias
 
+import mpmath
 import sympy
 
 from symguide.errors import SymguideError
 
-__all__ = ["Number", "canonical_string", "is_exact", "read_number", "to_sympy", "total"]
+__all__ = ["Number", "canonical_string", "is_exact", "read_number", "shown", "to_sympy", "total"]
 
 Number: TypeAlias = Fraction | sympy.Expr | float
 
 _RATIONAL = re.compile(r"[+-]?(\d+/\d+|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?)", re.IGNORECASE)
+_LONG_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)e[+-]?\d{5,}", re.IGNORECASE)
 _LONGEST = 4000
 
 
@@ -69,14 +71,28 @@ def _from_text(text: str, what: str, error: type[SymguideError]) -> Fraction:
     stripped = text.strip()
     if len(stripped) > _LONGEST:
         raise error(f"{what} is a text of {len(stripped)} characters: numbers are read up to {_LONGEST}; shorten it")
+    if _LONG_EXPONENT.fullmatch(stripped):
+        raise error(f"{what} is {shown(stripped)}: exponents are read up to four digits; rescale it")
     if not _RATIONAL.fullmatch(stripped):
         if stripped.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
             raise error(f"{what} is {stripped}: only finite numbers have a meaning here; write a fraction or a decimal")
-        raise error(f"{what} is {text!r}: text is never evaluated; write a fraction or a decimal")
+        raise error(f"{what} is {shown(repr(text))}: text is never evaluated; write a fraction or a decimal")
     try:
         return Fraction(stripped)
     except ZeroDivisionError:
-        raise error(f"{what} is {text!r}: its denominator is zero; write a fraction or a decimal") from None
+        raise error(f"{what} is {shown(repr(text))}: its denominator is zero; write a fraction or a decimal") from None
+
+
+def shown(value: object, most: int = 40) -> str:
+    """A value as an error message shows it: in full while short, else its two ends; an exact number by its double.
+
+    >>> shown(Fraction(2, 3)), shown(Fraction(1, 10**50)), shown("x" * 99, 12)
+    ('2/3', 'about 1e-50', 'xxxxx..xxxxx')
+    """
+    if isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) > 3 * most:
+        return f"about {mpmath.nstr(mpmath.mpf(value.numerator) / value.denominator, 6)}"
+    text = str(value)
+    return text if len(text) <= most else f"{text[: most // 2 - 1]}..{text[-(most // 2 - 1) :]}"
 
 
 def is_exact(value: Number) -> bool:

@@ -223,15 +223,11 @@ def _law(entries: Any, grid: tuple[int, int], where: str) -> TableLaw:
 def _labels(document: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     if "labels" not in document:
         return None
-    labels, size = document["labels"], document["vocabulary"]
+    labels = document["labels"]
     if not isinstance(labels, list):
-        raise DataError(f"{name}: labels is {_show(labels)}, so no token has one; write a list of {size} texts")
+        raise DataError(f"{name}: labels is {_show(labels)}, so no token has one; write a list of texts, one per token")
     for label in labels:
         _check_text(label, f"{name}: a label")
-    if len(labels) != size:
-        raise DataError(
-            f"{name}: {len(labels)} labels for a vocabulary of {size}, so tokens are mislabelled; give one each"
-        )
     return tuple(labels)
 
 
@@ -341,7 +337,7 @@ def _two_classes(problem: Problem) -> ClassMixture:
     rest = {x: _rational(p, f"{name}: weight of {list(x)}") for x, p in marginal.weights.items()}
     for x, p in conditional.weights.items():
         rest[x] = rest.get(x, Fraction(0)) - share * _rational(p, f"{name}: weight of {list(x)}")
-    if not 0 < share <= 1 or any(p < 0 for p in rest.values()) or (share == 1 and any(rest.values())):
+    if not 0 < share <= 1 or any(p < 0 for p in rest.values()):
         raise DataError(
             f"{name}: the unconditional law is no mixture with {share} of the conditional law, so there are no classes "
             "to write; drop target and prior to write a pair"

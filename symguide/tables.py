@@ -1,10 +1,9 @@
 """How answers look to people: tables in a terminal, no wider than it is."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, exp, inf, isfinite, log10
+from math import ceil, isfinite, log10
 from typing import Any
 
 from rich import box
@@ -14,19 +13,23 @@ from rich.table import Table
 from rich.text import Text
 
 from symguide.answers import PATHS, Answer, Quantity, Result
-from symguide.evidence import Evidence, Verdict
-from symguide.law import Context
+from symguide.evidence import Verdict
+from symguide.law import Context, format_context
 from symguide.mixture import Problem
 from symguide.number import Number
 from symguide.symbols import MASK
+from symguide.verification import Report
 
-__all__ = ["answer_tables", "evidence_table", "plain_table", "screen", "token_text", "verdict_text"]
+__all__ = ["answer_tables", "evidence_tables", "plain_table", "screen", "token_text", "verdict_text"]
 
 MOST_ROWS = 20
 """Rows of a law that are shown unless a number was asked for."""
 
 _LONGEST_EXACT = 9
 """Exact fractions up to this many characters stand beside their decimals."""
+
+_ROUNDING = 1e-12
+"""Functionals in double precision below this are rounding."""
 
 _FUNCTIONALS: Mapping[str, str] = {
     "entropy": "entropy H(X), nats",
@@ -35,7 +38,7 @@ _FUNCTIONALS: Mapping[str, str] = {
     "kl_to_class": "KL to the class law p(·|z)",
     "kl_to_tilted": "KL to the tilted law",
     "tv_to_tilted": "TV to the tilted law",
-    "mean_unmasking_clock": "mean time of the last reveal, on s = -ln u",
+    "mean_unmasking_clock": "mean last reveal, s = -ln u",
 }
 
 _VERDICT_STYLES: Mapping[Verdict, str] = {
@@ -53,17 +56,19 @@ def screen(to_stderr: bool = False) -> Console:
 
 
 def token_text(problem: Problem, context: Context) -> str:
-    """A context as people read it: letters make words, other labels and numbers a tuple.
+    """A context as people read it: one-character labels make words, others stand apart, bare tokens make a tuple.
 
     >>> from symguide.mixture import ClassMixture
     >>> spelled = ClassMixture.of(2, 2, {"a": (1, {(0, 1): 1})}, labels=("n", "o")).problem("a")
     >>> token_text(spelled, (0, 1)), token_text(spelled, (None, 1))
     ('no', '_o')
     """
-    labels = problem.labels or tuple(map(str, range(problem.vocabulary)))
-    if all(len(label) == 1 and label.isalpha() for label in labels):
+    labels = problem.labels
+    if labels is None:
+        return format_context(context)
+    if all(len(label) == 1 for label in labels):
         return "".join("_" if token is None else labels[token] for token in context)
-    return "(" + ", ".join(MASK if token is None else labels[token] for token in context) + ")"
+    return " ".join(MASK if token is None else labels[token] for token in context)
 
 
 def verdict_text(verdict: Verdict) -> Text:
@@ -75,9 +80,10 @@ def verdict_text(verdict: Verdict) -> Text:
 
 
 def _decimals(values: Iterable[float]) -> int:
-    """Decimals at which a column shows three digits of its smallest value, within reason."""
-    smallest = min((abs(value) for value in values if value and isfinite(value)), default=1.0)
-    return min(7, max(4, 3 + ceil(-log10(smallest))))
+    """Decimals at which a column shows four digits of its median."""
+    ordered = sorted(abs(value) for value in values if value and isfinite(value))
+    median = ordered[len(ordered) // 2] if ordered else 1.0
+    return min(7, max(4, 3 + ceil(-log10(median))))
 
 
 def _number(value: float, decimals: int = 4) -> str:
@@ -87,6 +93,15 @@ def _number(value: float, decimals: int = 4) -> str:
         mantissa, _, exponent = f"{value:.2e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
     return f"{value:.{decimals}f}"
+
+
+def _value(quantity: Quantity | None) -> str:
+    """A functional; what floating point cannot tell from zero is not spelled out."""
+    if quantity is None:
+        return "–"
+    if quantity.exact is None and abs(quantity.value) < _ROUNDING:
+        return "≈ 0"
+    return _number(quantity.value)
 
 
 def _short_exact(quantity: Quantity | None) -> str:
@@ -100,11 +115,12 @@ def _short_exact(quantity: Quantity | None) -> str:
     return str(exact)
 
 
-def _ratio(value: float) -> Text:
-    """How many times more probable, green where lifted and red where suppressed."""
-    if not isfinite(value):
-        return Text("×∞", "green")
-    shown = f"{value:.2f}" if 0.05 <= value < 100 else f"{value:.1e}" if value else "0"
+def _ratio(value: float, plain: float) -> Text:
+    """How many times more probable than without guidance, green where lifted and red where suppressed."""
+    if plain == 0:
+        return Text("new" if value else "", "magenta")
+    value /= plain
+    shown = f"{value:.2f}" if 0.095 <= value < 100 else f"{value:.2g}" if value < 0.1 else f"{value:.3g}"
     style = "green" if value >= 1.005 else "red" if value < 0.995 else "dim"
     return Text(f"×{shown}", style)
 
@@ -113,7 +129,7 @@ def _survival(result: Result) -> str:
     """TV, or its logarithms where it underflows."""
     if result.tv is None:
         return ""
-    if result.tv.value > 1e-99 or result.log_minus_log_tv is None:
+    if result.tv.value > 1e-300 or result.log_minus_log_tv is None:
         return _number(result.tv.value)
     if result.log_tv is not None and result.log_tv > -1e7:
         return f"exp({result.log_tv:.6g})"
@@ -129,6 +145,12 @@ class Column:
 
     title: str
     cells: Sequence[Sequence[Text]]
+
+    def without_stray(self, part: int) -> "Column":
+        """The column without a part that fewer than half of its cells have."""
+        if 2 * sum(bool(cell[part]) for cell in self.cells) >= len(self.cells):
+            return self
+        return Column(self.title, [(*cell[:part], Text(""), *cell[part + 1 :]) for cell in self.cells])
 
     def lines(self, parts: Sequence[int]) -> list[Text]:
         """The cells, reduced to some of their parts, as lines of one width."""
@@ -148,16 +170,19 @@ class Column:
 
 
 def _side_by_side(
-    heading: Text, labels: tuple[str, Sequence[Text]], columns: Sequence[Column], width: int, choices: Sequence[Sequence[int]]
+    heading: Text,
+    labels: tuple[str, Sequence[Text]],
+    columns: Sequence[Column],
+    width: int,
+    choices: Sequence[Sequence[int]],
 ) -> list[RenderableType]:
     """Tables of some columns under one heading: as many parts per cell as fit, and as many tables as that takes."""
-    label_width = max(map(len, [labels[0], *map(str, labels[1])]))
     gap = 3
 
     def wide(column: Column, parts: Sequence[int]) -> int:
         return gap + max([len(column.title), *(line.cell_len for line in column.lines(parts))])
 
-    room = width - label_width - 4
+    room = width - 2 - max(len(labels[0]), *(label.cell_len for label in labels[1]))
     parts = next((p for p in choices if sum(wide(c, p) for c in columns) <= room), choices[-1])
     blocks: list[list[Column]] = [[]]
     used = 0
@@ -169,7 +194,7 @@ def _side_by_side(
         used += wide(column, parts)
     tables: list[RenderableType] = [heading]
     for block in blocks:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False)
         table.add_column(labels[0], style="bold", no_wrap=True)
         for column in block:
             table.add_column(Text(column.title), no_wrap=True)
@@ -237,7 +262,8 @@ def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, wi
         shown = sorted(set(shown))
     heading = Text("Terminal law", "bold cyan")
     if size > len(shown):
-        heading.append(f"   the {count} most probable at each w, {size - len(shown):,} of {size:,} left out", "not bold dim")
+        left_out = f"{size - len(shown):,} of {size:,} left out"
+        heading.append(f"   the {count} most probable at each w, {left_out}", "not bold dim")
     columns = []
     for result in results:
         values = [result.terminal.get(x) for x in shown]
@@ -247,40 +273,47 @@ def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, wi
         for x, quantity in zip(shown, values, strict=True):
             value = Text("0" if quantity is None else _number(quantity.value, decimals), "" if x in mine else "dim")
             plain = float(problem.conditional.weight(x))
-            ratio = inf if not plain else (0.0 if quantity is None else quantity.value) / plain
-            cells.append((value, Text(_short_exact(quantity), "dim"), Text("") if result.w == 0 else _ratio(ratio)))
-        columns.append(Column(f"w = {result.w}", cells))
+            ratio = Text("") if result.w == 0 else _ratio(quantity.value if quantity else 0.0, plain)
+            cells.append((value, Text(_short_exact(quantity), "dim"), ratio))
+        columns.append(Column(f"w = {result.w}", cells).without_stray(1))
     exact = any(cell[1] for column in columns for cell in column.cells)
     choices = [(0, 1, 2), (0, 1), (0,)] if exact else [(0, 2), (0,)]
     tables = _side_by_side(heading, ("", [Text(token_text(problem, x)) for x in shown]), columns, width, choices)
-    if size > len(shown):
+    if size > len(shown) and problem.labels is not None:
         tables += _changes(problem, results)
     return tables
 
 
 def _changes(problem: Problem, results: Sequence[Result]) -> list[RenderableType]:
-    """Which token tuples guidance moves most probability to, and from which, where the table cannot show them all."""
-    table = Table.grid(padding=(0, 3, 0, 0))
-    guided = [result for result in results if result.w != 0]
-    for result in guided:
+    """What gains and what loses most by the strongest guidance, down and up: the table cannot show all that moves."""
+    ordered = sorted(results, key=lambda result: result.w)
+    ends = [ordered[0]] if ordered[0].w < 0 else []
+    ends += [ordered[-1]] if ordered[-1].w > 0 else []
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    for result in ends:
         change = {x: q.value - float(problem.conditional.weight(x)) for x, q in result.terminal.items()}
-        ordered = sorted(change, key=lambda x: change[x])
-        for verb, style, found in (("gain most", "green", ordered[::-1][:4]), ("lose most", "red", ordered[:4])):
-            parts = [f"{token_text(problem, x)} {change[x]:+.4f}" for x in found]
-            table.add_row(Text(f"w = {result.w}" if verb == "gain most" else ""), verb, Text(", ".join(parts), style))
-    if not guided:
+        title = f"w = {result.w}"
+        for verb, style, sign in (("gain most", "green", -1), ("lose most", "red", 1)):
+            most = sorted(change, key=lambda x: sign * change[x])[:3]
+            shown = ", ".join(f"{token_text(problem, x)} {change[x]:+.4f}" for x in most)
+            grid.add_row(title, verb, Text(shown, style))
+            title = ""
+    if not ends:
         return []
-    heading = Text("Probability moved by guidance", "bold cyan").append("   against the class law p(x|z)", "not bold dim")
-    return [heading, Padding(table, (0, 0, 1, 2), expand=False)]
+    heading = Text("Probability moved by guidance", "bold cyan").append("   against p(x|z)", "not bold dim")
+    return [heading, Padding(grid, (0, 0, 1, 2), expand=False)]
 
 
-def _survival_tables(by_strength: Sequence[Sequence[Result]], times: Sequence[Number], width: int) -> list[RenderableType]:
+def _survival_tables(
+    by_strength: Sequence[Sequence[Result]], times: Sequence[Number], width: int
+) -> list[RenderableType]:
     heading = Text("Distance to the terminal law", "bold cyan").append("   TV(P(u), P(0))", "not bold dim")
     points = [result.u for result in by_strength[0]]
     if times:
-        labels = [Text(f"{t}").append(f"   u = {_brief(u)}", "not bold dim") for t, u in zip(times, points, strict=True)]
+        pairs = zip(times, points, strict=True)
+        labels = [Text(str(time)).append(f"   u = {_brief(u)}", "not bold dim") for time, u in pairs]
     else:
-        labels = [Text(str(u)) for u in points]
+        labels = [Text(_brief(u)) for u in points]
     columns = [
         Column(f"w = {results[0].w}", [(Text(_survival(r)), Text(_short_exact(r.tv), "dim")) for r in results])
         for results in by_strength
@@ -298,7 +331,7 @@ def _functional_tables(results: Sequence[Result], width: int) -> list[Renderable
     columns = []
     for result in results:
         quantities = [read(result) for read in rows.values()]
-        cells = [(Text("–" if q is None else _number(q.value)), Text(_short_exact(q), "dim")) for q in quantities]
+        cells = [(Text(_value(q)), Text(_short_exact(q), "dim")) for q in quantities]
         columns.append(Column(f"w = {result.w}", cells))
     return _side_by_side(heading, ("", [Text(label) for label in rows]), columns, width, [(0, 1), (0,)])
 
@@ -325,15 +358,16 @@ def _brief(value: Number | None) -> str:
     return text if value is None or len(text) <= 12 else f"{float(value):.6g}"
 
 
-def evidence_table(evidence: Sequence[Evidence]) -> Table:
-    """One line per check: its name, its verdict in colour, what was seen."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("check", style="bold", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("what was seen", style="dim", overflow="fold")
-    for item in evidence:
-        table.add_row(item.check, verdict_text(item.verdict), item.detail)
-    return table
+def evidence_tables(problem: Problem, rule: str, reports: Sequence[tuple[str, Report]], verdict: Verdict) -> Group:
+    """What ``verify`` found: per strength, one line per check."""
+    toward = "a pair of laws" if problem.target is None else f"target {problem.target}"
+    heading = Text(problem.name, "bold").append(f"   {toward}, {rule} rule", "not bold")
+    parts: list[RenderableType] = [heading, *(Text(f"note: {note}", "yellow") for note in problem.notes), Text("")]
+    for title, report in reports:
+        rows = [(item.check, verdict_text(item.verdict), Text(item.detail, "dim")) for item in report.evidence]
+        parts += [plain_table(title, ("check", "verdict", "what was seen"), rows)]
+        parts += [Text(f"  not checked: {note}", "dim") for note in report.notes]
+    return Group(*parts, Text("Verdict: ").append(verdict_text(verdict)))
 
 
 def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:

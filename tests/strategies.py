@@ -105,8 +105,12 @@ HARD: Mapping[str, Instance] = {
     "xor": mixture(2, 2, [(_HALF, _weights("1/2", 0, 0, "1/2")), (_HALF, _CORNERS)]),
     "single class": mixture(2, 2, [(Fraction(1), _weights("1/6", "1/3", "1/8", "3/8"))]),
     "identical classes": mixture(2, 2, [(_HALF, _weights("1/6", "1/3", "1/8", "3/8"))] * 2),
-    "one symbol": mixture(1, 3, [(Fraction(1, 3), {(0, 0, 0): Fraction(1)}), (Fraction(2, 3), {(0, 0, 0): Fraction(1)})]),
-    "one token": mixture(4, 1, [(Fraction(1, 3), uniform([(0,), (1,), (2,)])), (Fraction(2, 3), uniform([(2,), (3,)]))]),
+    "one symbol": mixture(
+        1, 3, [(Fraction(1, 3), {(0, 0, 0): Fraction(1)}), (Fraction(2, 3), {(0, 0, 0): Fraction(1)})]
+    ),
+    "one token": mixture(
+        4, 1, [(Fraction(1, 3), uniform([(0,), (1,), (2,)])), (Fraction(2, 3), uniform([(2,), (3,)]))]
+    ),
     "slower sampling": mixture(2, 2, [(_HALF, _weights(0, "8/9", 0, "1/9")), (_HALF, _weights(0, 0, "1/2", "1/2"))]),
     "squares": hypercubes(2),
     "disjoint in projection": mixture(4, 2, [(_HALF, uniform(product((2, 3), repeat=2))), (_HALF, _CORNERS)]),
@@ -116,11 +120,13 @@ HARD: Mapping[str, Instance] = {
     "gaps of 1e-20": mixture(
         2, 2, [(_HALF, _weights(Fraction(3, 8) + TINY, Fraction(1, 8) - TINY, "1/8", "3/8")), (_HALF, _CORNERS)]
     ),
-    # Λ(M,M) = c(0) at w = 1, though they are different functions of w.
+    # Λ(M,M) = c(0) = 15/7 at w = 1, though they are different functions of w.
     "a tie at w = 1": mixture(
-        2, 2, [(Fraction(1, 4), _weights("2/5", 0, 0, "3/5")), (Fraction(3, 4), _weights(0, "2/5", "2/5", "1/5"))]
+        2, 2, [(Fraction(1, 4), _weights("1/4", "1/2", "1/4", 0)), (Fraction(3, 4), _weights("1/2", 0, 0, "1/2"))]
     ),
-    "small prior": mixture(2, 2, [(Fraction(1, 2000), uniform([(0, 0), (0, 1), (1, 1)])), (Fraction(1999, 2000), {(1, 0): Fraction(1)})]),
+    "small prior": mixture(
+        2, 2, [(Fraction(1, 2000), uniform([(0, 0), (0, 1), (1, 1)])), (Fraction(1999, 2000), {(1, 0): Fraction(1)})]
+    ),
     "pair": pair(2, 2, _weights("1/2", "1/4", "1/8", "1/8"), _weights("1/3", "1/6", "1/6", "1/3")),
     "three tokens": hypercubes(3, side=2),
 }
@@ -159,7 +165,9 @@ def mixtures(draw: st.DrawFn, max_length: int = 3, max_vocabulary: int = 4, max_
     while len(tables) < max_classes and draw(st.booleans()):
         tables.append(draw(_tables(vocabulary, length, tables[0])))
     priors = draw(st.lists(positive_integers, min_size=len(tables), max_size=len(tables)))
-    return mixture(vocabulary, length, [(Fraction(a, sum(priors)), table) for a, table in zip(priors, tables, strict=True)])
+    return mixture(
+        vocabulary, length, [(Fraction(a, sum(priors)), table) for a, table in zip(priors, tables, strict=True)]
+    )
 
 
 @st.composite
@@ -186,13 +194,16 @@ def integer_strengths(lowest: int = -1) -> st.SearchStrategy[Fraction]:
 
 def real_strengths() -> st.SearchStrategy[Fraction]:
     """Rational ``w > −1``, fractions and negatives among them."""
-    return st.one_of(st.fractions(Fraction(-19, 20), 8, max_denominator=20), st.sampled_from([TINY, -TINY, Fraction(-999, 1000)]))
+    return st.one_of(
+        st.fractions(Fraction(-19, 20), 8, max_denominator=20), st.sampled_from([TINY, -TINY, Fraction(-999, 1000)])
+    )
 
 
 def mask_fractions() -> st.SearchStrategy[Fraction]:
     """Rational ``u`` inside ``(0, 1)``, the ends nearly reached."""
     return st.one_of(
-        st.fractions(Fraction(1, 50), Fraction(49, 50), max_denominator=50), st.sampled_from([Fraction(1, 10**9), 1 - TINY])
+        st.fractions(Fraction(1, 50), Fraction(49, 50), max_denominator=50),
+        st.sampled_from([Fraction(1, 10**9), 1 - TINY]),
     )
 
 

@@ -1,0 +1,509 @@
+"""Claimed probabilities on trial: checks that owe nothing to how a closed form was found, each with its evidence."""
+
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from random import Random
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import flint
+import mpmath
+from sympy import Add, Expr, Integer, Mul, Sum, log
+
+from symguide.arithmetic import BALLS
+from symguide.chain import Chain
+from symguide.errors import SymguideError
+from symguide.evidence import Evidence, Verdict, weakest
+from symguide.exp_dd import exp_dd
+from symguide.exponentials import exponential_parts, vanishes
+from symguide.integrate import MAX_MATRIX, exponential, integrate
+from symguide.law import format_context
+from symguide.naming import NamedChain
+from symguide.number import Number, to_sympy
+from symguide.ode import KolmogorovSystem, kolmogorov
+from symguide.solution import Solution
+from symguide.symbols import s, symbol
+from symguide.trial import Candidate, Point, Trial, is_tight, prepare
+
+__all__ = ["CHECKS", "Report", "sample", "verify"]
+
+MAX_PROOF = 100_000
+"""Summands of all partial fractions together beyond which an identity is tried at points instead of proved."""
+MAX_INTEGRATED = 1500
+"""Contexts beyond which the ancestors of a few terminal ones are integrated in place of all."""
+STIFF = 200
+"""``Λs`` beyond which no more contexts are integrated than a matrix exponential takes."""
+FAR = 100
+"""How many times its error estimate an integration must be missed by to refute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the checks found.
+
+    Attributes
+    ----------
+    evidence
+        One piece per check that applies, in the order of ``CHECKS``.
+    notes
+        The checks that do not apply, each with the reason.
+
+    >>> report = Report((Evidence("mass", Verdict.PROVED, ""), Evidence("balls", Verdict.ENCLOSED, "")), ())
+    >>> report.verdict, report["mass"].verdict, report.refuted
+    (<Verdict.ENCLOSED: 3>, <Verdict.PROVED: 4>, ())
+    """
+
+    evidence: tuple[Evidence, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The weakest verdict."""
+        return weakest(self.evidence)
+
+    @property
+    def refuted(self) -> tuple[str, ...]:
+        """The names of the checks that refute."""
+        return tuple(item.check for item in self.evidence if item.verdict is Verdict.REFUTED)
+
+    def __getitem__(self, check: str) -> Evidence:
+        return next(item for item in self.evidence if item.check == check)
+
+
+Finding: TypeAlias = tuple[Verdict, str] | str
+"""A verdict with its detail, or the reason why a check does not apply."""
+
+
+def verify(
+    subject: Solution | Candidate,
+    w: Number | None = None,
+    u: Number | Sequence[Number] = Fraction(1, 2),
+    values: Mapping[Expr, Number] | None = None,
+    *,
+    digits: int = 50,
+    seed: int = 0,
+    whole: NamedChain | None = None,
+) -> Report:
+    """Put claimed probabilities on trial.
+
+    The checks are: *initial value*, ``P_start(0) = 1`` and the others 0; *residual*, the Kolmogorov equations with the
+    derivative by SymPy; *rates*, every exit rate is the sum of the rates of the reveals that leave; *mass*,
+    ``Σ P_x = 1``; *positivity*; *limit*, ``u → 0`` gives the law of the jump chain; *integration*, the equations
+    integrated numerically; *balls*, ``exp(A s) P(0)`` enclosed.
+
+    *Proved* is an identity in all open symbols, *enclosed* and *agrees numerically* speak of the asked points and of
+    seeded ones. A proof that fails refutes nothing: only an enclosure that excludes the claim does, or an integration that
+    misses it by far more than its error.
+
+    Parameters
+    ----------
+    subject
+        A solution, or candidate probabilities of any origin.
+    w, u
+        Strength and mask fractions ``0 < u ≤ 1`` at which the equations are integrated. A chain at fixed strength needs
+        no ``w``; without one, an open strength gets a seeded value.
+    values
+        Values of symbolic data; what is left out gets seeded ones.
+    digits
+        Decimal digits of numerical agreement.
+    seed
+        Of the values not given, and of samples.
+    whole
+        The chain of which the subject covers only some contexts, such as those of :func:`sample`. Exit rates are then
+        checked on the whole; the mass, which a part does not hold, is not.
+
+    Raises
+    ------
+    StrengthError, ClockError
+        For ``w < −1``, for ``w = −1`` where that is another chain, and for ``u`` outside ``(0, 1]``.
+    NotExactError
+        For floating-point data, of which nothing exact can be said.
+    SymguideError
+        For values of symbols that do not occur, and for ``digits < 1``.
+
+    >>> from symguide.chain import guided_chain
+    >>> from symguide.datasets import load
+    >>> from symguide.solution import solve
+    >>> from symguide.tilt import guidance
+    >>> solution = solve(guided_chain(guidance(load("squares-overlap"))))
+    >>> for item in verify(solution, w=1).evidence:
+    ...     print(f"{item.check}: {item.verdict}")
+    initial value: proved
+    residual: proved
+    rates: proved
+    mass: proved
+    positivity: proved
+    limit: proved
+    integration: agrees numerically
+    balls: enclosed
+    >>> claims = dict(Candidate.of(solution).probabilities)
+    >>> claims[2, 2], claims[4, 4] = claims[4, 4], claims[2, 2]
+    >>> verify(Candidate(solution.named, claims), w=1).refuted
+    ('residual', 'limit', 'integration', 'balls')
+    """
+    if isinstance(digits, bool) or not isinstance(digits, int) or digits < 1:
+        raise SymguideError(f"digits is {digits!r}: agreement is counted in whole decimal digits, 1 or more; give so many")
+    candidate = Candidate.of(subject) if isinstance(subject, Solution) else subject
+    fractions = u if isinstance(u, Sequence) and not isinstance(u, str) else [u]
+    evidence: dict[str, Evidence] = {}
+    notes: list[str] = []
+    with flint.ctx.workprec(8 * digits + 256), mpmath.workdps(2 * digits + 30):
+        trial = prepare(candidate, w, fractions, values or {}, digits, seed, whole)
+        for name, check in _CHECKS.items():
+            finding = check(trial, evidence)
+            if isinstance(finding, str):
+                notes.append(f"{name}: {finding}")
+            else:
+                evidence[name] = Evidence(name, *finding)
+    return Report(tuple(evidence.values()), tuple(notes))
+
+
+def sample(chain: Chain[Any], contexts: int = 128, terms: int = 4000, seed: int = 0) -> Chain[Any]:
+    """The chain itself, or the ancestors of a seeded sample of its terminal contexts where it is too large to solve.
+
+    Ancestors are closed under predecessors, so their probabilities are those of the whole chain.
+
+    Parameters
+    ----------
+    chain
+        Any chain.
+    contexts, terms
+        A chain with more than ``terms`` terms in its closed form is cut down to at most ``contexts`` contexts and
+        ``terms`` terms, but never below the ancestors of one terminal context.
+    seed
+        Of the sample.
+
+    >>> from symguide.family import rate_symbols
+    >>> chain = rate_symbols(3, 2)
+    >>> sample(chain) is chain, len(sample(chain, contexts=6, terms=12).states)
+    (True, 6)
+    """
+    if _term_count(chain, terms) <= terms:
+        return chain
+    return _ancestors(chain, seed, lambda part: len(part.states) <= contexts and _term_count(part, terms) <= terms)
+
+
+def _initial_value(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    expected = [int(state == 0) for state in range(len(trial.claims))]
+
+    def proof() -> bool:
+        values = (claim.xreplace({s: Integer(0)}) for claim in trial.claims)
+        return all(_vanishes(trial, value - one) for value, one in zip(values, expected, strict=True))
+
+    deviations = [
+        (f"P{format_context(context)} at s = 0, {point}", table[claim] - one, flint.arb(1))
+        for point, table in zip(trial.points, trial.starts, strict=True)
+        for context, claim, one in zip(trial.chain.states, trial.claims, expected, strict=True)
+    ]
+    return _judge(trial, deviations, proof, f"one at the start, zero elsewhere ({_among(trial, trial.chain)})")
+
+
+def _residual(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    chain = trial.chain
+    deviations: list[Deviation] = []
+    for point, table in zip(trial.points, trial.tables, strict=True):
+        for state, context in enumerate(chain.states):
+            terms = [-table[reveal.rate] * table[trial.claims[reveal.source]] for reveal in chain.incoming[state]]
+            terms += [table[trial.slopes[state]], table[chain.exit_rate(state)] * table[trial.claims[state]]]
+            scale = sum((abs(term) for term in terms), start=flint.arb(0))
+            where = f"equation of P{format_context(context)} at {point}"
+            deviations.append((where, sum(terms, start=flint.arb(0)), scale))
+    return _judge(
+        trial, deviations, lambda: _solves(trial), f"dP/ds = A P holds, derivative by SymPy ({_among(trial, chain)})"
+    )
+
+
+def _solves(trial: Trial) -> bool:
+    """Whether every coefficient of ``s^k e^{−Λs}`` in the equations cancels, rates taken as independent symbols."""
+    chain = trial.chain
+    if any(not rate.free_symbols and not rate.is_Rational for rate in chain.exit_rates):
+        return False  # whether radicals coincide is no matter of cancelling
+    following = defaultdict(int, {})
+    for reveals in chain.incoming:
+        for reveal in reveals:
+            following[reveal.source] += 1
+    work = sum(
+        (3 + following[state]) * sum(len(atom.nodes) for atom in claim.atoms(exp_dd))
+        for state, claim in enumerate(trial.claims)
+    )
+    if work > MAX_PROOF:
+        return False
+    parts = [exponential_parts(claim) for claim in trial.claims]
+    for state, slope in enumerate(trial.slopes):
+        sides = [(Integer(1), exponential_parts(slope)), (chain.exit_rate(state), parts[state])]
+        sides += [(-reveal.rate, parts[reveal.source]) for reveal in chain.incoming[state]]
+        gathered: dict[Any, list[Expr]] = defaultdict(list)
+        for factor, side in sides:
+            if side is None:
+                return False
+            for key, summands in side.items():
+                gathered[key] += [factor * summand for summand in summands]
+        if not all(_vanishes(trial, Add(*summands)) for summands in gathered.values()):
+            return False
+    return True
+
+
+def _rates(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    subject = trial.whole or trial.given
+    chain = subject.chain
+    leaving: dict[int, list[Expr]] = defaultdict(list)
+    for reveals in chain.incoming:
+        for reveal in reveals:
+            leaving[reveal.source].append(_over_tokens(reveal.rate, reveal.token, chain.vocabulary))
+    gaps = {state: _gap(subject, chain.exit_rate(state), leaving[state]) for state in range(len(chain.states))}
+    open_gaps = {state: gap for state, gap in gaps.items() if not vanishes(gap, (), {})}
+    said = f"every exit rate is the sum of the rates of the reveals that leave (all {len(chain.states)} contexts)"
+    if not open_gaps:
+        return Verdict.PROVED, said
+    if any(gap.has(Sum) or not gap.free_symbols <= trial.points[0].values.keys() for gap in open_gaps.values()):
+        return Verdict.UNKNOWN, f"not seen to cancel: {next(iter(open_gaps.values()))}"
+    deviations = [
+        (f"exit rate of {format_context(chain.states[state])} at {point}", table[gap], 1 + abs(table[gap]))
+        for point, table in zip(trial.points, trial.enclose(open_gaps.values(), trial.points), strict=True)
+        for state, gap in open_gaps.items()
+    ]
+    return _judge(trial, deviations, lambda: False, said)
+
+
+def _over_tokens(rate: Expr, token: Any, vocabulary: Any) -> Expr:
+    """The rate of one listed reveal, or of all ``N`` that one with a symbolic token stands for."""
+    if not isinstance(token, Expr):
+        return rate
+    constant, varying = rate.as_independent(token, as_Add=False)
+    running = symbol("v", integer=True, nonnegative=True)
+    return constant * Sum(varying.xreplace({token: running}), (running, 0, vocabulary - 1))
+
+
+def _gap(named: NamedChain, exit_rate: Expr, leaving: Iterable[Expr]) -> Expr:
+    """``Λ(x) − Σ r`` spelled out; what shares a normaliser is summed first, for then the normaliser cancels."""
+    shared: dict[Expr, list[Expr]] = defaultdict(list)
+    for rate in leaving:
+        intensity, normaliser = rate.as_independent(*named.definitions, as_Add=False)
+        shared[normaliser].append(intensity)
+    sums = (Add(*map(named.spell_out, intensities)) * named.spell_out(factor) for factor, intensities in shared.items())
+    return named.spell_out(exit_rate) - Add(*sums)
+
+
+def _mass(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    if trial.whole is not None:
+        return f"a part of {len(trial.chain.states)} of {len(trial.whole.chain.states)} contexts does not hold all of it"
+    said = "the probabilities sum to one"
+    grounds = ("initial value", "residual", "rates")
+
+    def proof() -> bool:
+        return all(evidence[name].verdict is Verdict.PROVED for name in grounds)
+
+    if trial.is_family:
+        reason = "conserved by the equations, all N tokens counted, because exit rates are sums over them"
+        return (Verdict.PROVED, f"{said}: {reason}") if proof() else (Verdict.UNKNOWN, "not proved to be conserved")
+    deviations = [
+        (f"sum at {point}", sum((table[claim] for claim in trial.claims), start=flint.arb(-1)), flint.arb(1))
+        for point, table in zip(trial.points, trial.tables, strict=True)
+    ]
+    return _judge(trial, deviations, proof, said, Verdict.ENCLOSED)
+
+
+def _positivity(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    for point, table in zip(trial.points, trial.tables, strict=True):
+        for context, claim in zip(trial.chain.states, trial.claims, strict=True):
+            if table[claim] < 0:
+                return Verdict.REFUTED, f"P{format_context(context)} is {table[claim].str(6, radius=False)} at {point}"
+    if all(term.is_nonnegative for claim in trial.claims for term in Add.make_args(claim)):
+        return Verdict.PROVED, f"sums of positive terms ({_among(trial, trial.chain)})"
+    if all(table[claim] >= 0 for table in trial.tables for claim in trial.claims):
+        return Verdict.AGREES, f"no negative value at {len(trial.points)} points ({_among(trial, trial.chain)})"
+    return Verdict.UNKNOWN, f"the sign of some value is not resolved at {trial.digits} digits"
+
+
+def _limit(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    chain = trial.chain
+    lasting = {*chain.terminal, *chain.dead}
+    ends: list[Mapping[int, Expr]] = []
+    for context, end in zip(chain.states, trial.ends, strict=True):
+        if end is None:
+            return Verdict.UNKNOWN, f"P{format_context(context)}: signs of its rates are open, so is what it tends to"
+        ends.append(end)
+    deviations: list[Deviation] = []
+    for point, table in zip(trial.points, trial.tables, strict=True):
+        visits = chain.map(lambda rate, table=table: table[rate], BALLS).jump_law()
+        for state, end in enumerate(ends):
+            where = f"P{format_context(chain.states[state])} as u → 0, {point}"
+            expected = visits[state] if state in lasting else flint.arb(0)
+            constant = table[end[0]] if 0 in end else flint.arb(0)
+            deviations.append((where, constant - expected, abs(constant) + expected))
+            deviations += [(f"{where}: coefficient of s^{k}", table[c], flint.arb(1)) for k, c in end.items() if k]
+
+    def proof() -> bool:
+        visits = _visits(chain)
+        return visits is not None and all(
+            _vanishes(trial, part - (visits[state] if state in lasting and power == 0 else 0))
+            for state, end in enumerate(ends)
+            for power, part in {0: Integer(0), **end}.items()
+        )
+
+    return _judge(trial, deviations, proof, f"u → 0 gives the law of the jump chain ({_among(trial, chain)})")
+
+
+def _visits(chain: Chain[Expr]) -> list[Expr] | None:
+    """``h(x)``, the probability of ever visiting ``x``, as sums of products."""
+    out: list[Expr] = [Integer(1)]
+    size = 1
+    for reveals in chain.incoming[1:]:
+        out.append(
+            Add(
+                *(
+                    Mul(path, reveal.rate, 1 / chain.exit_rate(reveal.source))
+                    for reveal in reveals
+                    for path in Add.make_args(out[reveal.source])
+                )
+            )
+        )
+        size += len(out[-1].args)
+        if size > MAX_PROOF:
+            return None
+    return out
+
+
+def _integration(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    fastest = max((float(table[rate].mid()) for table in trial.tables for rate in trial.chain.exit_rates), default=0.0)
+    slowest = min(point.u for point in trial.asked)
+    most = MAX_INTEGRATED if fastest * -float(mpmath.log(_decimal(slowest))) <= STIFF else MAX_MATRIX
+    system = _system(trial, most)
+    found = integrate(system, trial.asked[0].values, [_clock(point) for point in trial.asked], trial.digits)
+    places = [trial.chain.index[context] for context in system.states]
+    worst, off, error, steps = mpmath.mpf(0), mpmath.mpf(0), mpmath.mpf(0), 0
+    where = ""
+    for point, result in zip(trial.asked, found, strict=True):
+        claims = trial.precise(point)
+        error, steps = max(error, result.error), max(steps, result.steps)
+        for place, (context, value) in zip(places, result.values.items(), strict=True):
+            apart = abs(claims[place] - value)
+            allowed = result.error + abs(value) * mpmath.mpf(10) ** -trial.digits
+            if not apart <= allowed * off:
+                off, where = apart / allowed, f"P{format_context(context)} at {point}: integrated {_short(value)}, claimed {_short(claims[place])}"
+            if abs(value) > result.error:
+                worst = max(worst, apart / abs(value))
+    said = (
+        f"largest relative deviation {mpmath.nstr(worst, 2)} ({_among(trial, system)}, error of the integration at most "
+        f"{mpmath.nstr(error, 2)}, {steps} steps)"
+    )
+    if off <= 1:
+        return Verdict.AGREES, said
+    return (Verdict.REFUTED if off > FAR else Verdict.UNKNOWN), f"{where}; {said}"
+
+
+def _balls(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    system = _system(trial, MAX_MATRIX)
+    loose: list[str] = []
+    for point, table in zip(trial.asked, trial.tables, strict=False):
+        found = exponential(system, point.values, _clock(point), trial.digits)
+        for context, ball in found.items():
+            claim = table[trial.claims[trial.chain.index[context]]]
+            where = f"P{format_context(context)} at {point}"
+            if not claim.overlaps(ball):
+                return Verdict.REFUTED, f"{where}: exp(As) gives {_short(ball)}, claimed {_short(claim)}"
+            if not (is_tight(claim, abs(claim), trial.digits) and is_tight(ball, abs(ball), trial.digits)):
+                loose.append(where)
+    if loose:
+        return Verdict.UNKNOWN, f"{loose[0]}: enclosures overlap, but are wider than {trial.digits} digits"
+    return Verdict.ENCLOSED, f"claims and exp(As) overlap, all within {trial.digits} digits ({_among(trial, system)})"
+
+
+_CHECKS: Mapping[str, Callable[[Trial, Mapping[str, Evidence]], Finding]] = MappingProxyType(
+    {
+        "initial value": _initial_value,
+        "residual": _residual,
+        "rates": _rates,
+        "mass": _mass,
+        "positivity": _positivity,
+        "limit": _limit,
+        "integration": _integration,
+        "balls": _balls,
+    }
+)
+
+CHECKS: tuple[str, ...] = tuple(_CHECKS)
+"""The names of the checks, in order."""
+
+Deviation: TypeAlias = tuple[str, flint.arb, flint.arb]
+"""Where, what should be zero, and the size of its parts."""
+
+
+def _judge(
+    trial: Trial,
+    deviations: Sequence[Deviation],
+    proof: Callable[[], bool],
+    said: str,
+    numerical: Verdict = Verdict.AGREES,
+) -> tuple[Verdict, str]:
+    """Refuted by a ball without zero; else proved; else as good as the balls are tight."""
+    wrong = [item for item in deviations if item[1].is_finite() and not item[1].contains(0)]
+    if wrong:
+        where, ball, scale = max(wrong, key=lambda item: float((abs(item[1]) / item[2]).mid()))
+        return Verdict.REFUTED, f"{where}: off by {_short(ball)} where terms are of size {_short(scale)}"
+    if proof():
+        return Verdict.PROVED, f"{said}, identically"
+    loose = [where for where, ball, scale in deviations if not is_tight(ball, scale, trial.digits)]
+    if loose:
+        return Verdict.UNKNOWN, f"{loose[0]}: not resolved at {trial.digits} digits"
+    return numerical, f"{said}, to {trial.digits} digits at {len(trial.points)} points"
+
+
+def _vanishes(trial: Trial, expression: Expr) -> bool:
+    rates = [rate for rate in trial.chain.exit_rates if rate.is_Symbol]
+    return vanishes(expression, rates, trial.named.definitions)
+
+
+def _system(trial: Trial, most: int) -> KolmogorovSystem:
+    chain = trial.chain
+    if len(chain.states) > most:
+        chain = _ancestors(chain, trial.seed, lambda part: len(part.states) <= most)
+    return kolmogorov(replace(trial.named, chain=chain))
+
+
+def _ancestors(chain: Chain[Any], seed: int, fits: Callable[[Chain[Any]], bool]) -> Chain[Any]:
+    """Ancestors of terminal contexts in a seeded order, as long as they fit; of the first in any case."""
+    order = [chain.states[state] for state in chain.terminal or chain.dead]
+    Random(seed).shuffle(order)
+    kept = chain.ancestors(order[:1])
+    for count in range(2, len(order) + 1):
+        part = chain.ancestors(order[:count])
+        if not fits(part):
+            break
+        kept = part
+    return kept
+
+
+def _term_count(chain: Chain[Any], limit: int) -> int:
+    """Terms of the closed form, counted no further than just beyond a limit."""
+    terms: list[set[tuple[int, ...]]] = [{(chain.exit_of[0],)}]
+    count = 1
+    for state in range(1, len(chain.states)):
+        last = chain.exit_of[state]
+        terms.append({tuple(sorted((*nodes, last))) for r in chain.incoming[state] for nodes in terms[r.source]})
+        count += len(terms[-1])
+        if count > limit:
+            break
+    return count
+
+
+def _among(trial: Trial, part: Chain[Any] | KolmogorovSystem) -> str:
+    count, total = len(part.states), len((trial.whole or trial.named).chain.states)
+    return f"{count} of {total} contexts" if count < total else f"all {total} contexts"
+
+
+def _clock(point: Point) -> Expr:
+    return -log(to_sympy(point.u))
+
+
+def _decimal(value: Fraction) -> mpmath.mpf:
+    return mpmath.mpf(value.numerator) / value.denominator
+
+
+def _short(value: Any) -> str:
+    return value.str(6, radius=False) if isinstance(value, flint.arb) else mpmath.nstr(value, 6)
