@@ -87,7 +87,7 @@ def shown(value: object, most: int = 40) -> str:
     """A value as an error message shows it: in full while short, else its two ends; an exact number by its double.
 
     >>> shown(Fraction(2, 3)), shown(Fraction(1, 10**50)), shown("x" * 99, 12)
-    ('2/3', 'about 1e-50', 'xxxxx..xxxxx')
+    ('2/3', 'about 1.0e-50', 'xxxxx..xxxxx')
     """
     if isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) > 3 * most:
         return f"about {mpmath.nstr(mpmath.mpf(value.numerator) / value.denominator, 6)}"
