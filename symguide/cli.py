@@ -478,8 +478,8 @@ def _verify(
 
     with _busy(f"checking {problem}"), _long_integers():
         loaded = _problem(problem, target)
-        trials = _trials(guidance(loaded, rule), strengths, moments.fractions or [Fraction(1, 2)], precision)
-    verdict = weakest(item for trial in trials for item in trial.report.evidence)
+        found = _check(guidance(loaded, rule), strengths, moments.fractions or [Fraction(1, 2)], precision)
+    verdict = weakest(item for checked in found for item in checked.report.evidence)
     if as_json:
         _write_json(
             {
@@ -489,17 +489,17 @@ def _verify(
                 "digits": precision,
                 "verdict": str(verdict),
                 "notes": list(loaded.notes),
-                "results": [trial.document() for trial in trials],
+                "results": [checked.document() for checked in found],
             }
         )
         return DONE if verdict.passes else FAILED
     from symguide.tables import evidence_tables, screen
 
-    screen().print(evidence_tables(loaded, rule, [(trial.title, trial.report) for trial in trials], verdict))
+    screen().print(evidence_tables(loaded, rule, [(checked.title, checked.report) for checked in found], verdict))
     return DONE if verdict.passes else FAILED
 
 
-class Trial(NamedTuple):
+class Checked(NamedTuple):
     """What was checked at one strength, and what was found."""
 
     w: Fraction
@@ -530,7 +530,7 @@ class Trial(NamedTuple):
         }
 
 
-def _trials(tilt: Tilt, strengths: list[Fraction], fractions: Sequence[Number], digits: int) -> list[Trial]:
+def _check(tilt: Tilt, strengths: list[Fraction], fractions: Sequence[Number], digits: int) -> list[Checked]:
     """Check the closed form at some strengths: with ``w`` open where one form covers them."""
     from symguide.chain import guided_chain
     from symguide.errors import InfiniteRatioError
@@ -540,13 +540,13 @@ def _trials(tilt: Tilt, strengths: list[Fraction], fractions: Sequence[Number], 
     from symguide.symbols import w
     from symguide.verification import sample, verify
 
-    def at(strength: Fraction) -> Trial:
+    def at(strength: Fraction) -> Checked:
         fixed = strength in own
         chain, symbol = (guided_chain(tilt.at(strength)), to_sympy(strength)) if fixed else (general, w)
         part = sample(chain)
         whole = None if part is chain else named(chain, symbol)
         report = verify(solve(part, symbol), strength, fractions, digits=digits, whole=whole)
-        return Trial(strength, fractions, len(part.states), len(chain.states), report)
+        return Checked(strength, fractions, len(part.states), len(chain.states), report)
 
     # Where laws exclude tokens of one another, a strength has a chain of its own: at -1, and for pairs elsewhere too.
     own, general = {strength for strength in strengths if strength == -1}, None
