@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import click
 
     from symguide.answers import Answer, Quantity, Result
+    from symguide.derivation import Outcome, Proof
+    from symguide.evidence import Evidence
     from symguide.law import Context
     from symguide.mixture import Problem
     from symguide.number import Number
@@ -81,7 +83,11 @@ def _several(name: str, metavar: str, help: str) -> Parameter:
     return Parameter((name,), {"metavar": f"{metavar}...", "multiple": True, "help": help})
 
 
-_PROBLEM = Parameter(("problem",), {"metavar": "PROBLEM"})
+def _argument(name: str, **settings: Any) -> Parameter:
+    return Parameter((name,), settings)
+
+
+_PROBLEM = _argument("problem", metavar="PROBLEM")
 _TARGET = _option("--target", metavar="CLASS", help="The class to guide towards.")
 _RULE = _option("--rule", metavar="|".join(RULES), choices=RULES, default="rate", help="Guidance rule  [rate].")
 _W = _several("--w", "W", "Guidance strengths w >= -1: -1 unconditional, 0 conditional.")
@@ -142,31 +148,40 @@ def _looks_like_numbers(token: str) -> bool:
     return bool(token) and all(re.fullmatch(_NUMBER_LIKE, part) for part in _parts(token))
 
 
-def _numbers(option: str, given: Sequence[str], error: type[SymguideError]) -> list[Fraction]:
-    """The values of an option, exactly; read without SymPy, in the spellings of :func:`symguide.number.read_number`."""
-    return [_number(option, part, error) for text in given for part in _parts(text)]
+def _numbers(
+    option: str, given: Sequence[str], error: type[SymguideError], low: int | None, high: int | None, outside: str
+) -> list[Fraction]:
+    """The values of an option, exactly, between bounds; read without SymPy."""
+    values = []
+    for part in (part for text in given for part in _parts(text)):
+        value = _number(option, part, error)
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise error(f"{option} is {_short(part)}: {outside}")
+        values.append(value)
+    return values
 
 
 def _number(option: str, text: str, error: type[SymguideError]) -> Fraction:
+    """One number in the spellings of :func:`symguide.number.read_number`."""
     from fractions import Fraction
 
-    shown = text if len(text) <= 40 else f"{text[:20]}...{text[-10:]}"
     try:
         if re.fullmatch(_NUMBER, text) and len(text) <= _LONGEST:
             return Fraction(text)
     except ZeroDivisionError:
-        raise error(f"{option} is {shown}: its denominator is zero; write a fraction or a decimal") from None
-    raise error(f"{option} is {shown!r}: that is no finite number and text is not evaluated; write 3, -1/2 or 0.25")
+        raise error(f"{option} is {_short(text)}: its denominator is zero; write a fraction or a decimal") from None
+    raise error(
+        f"{option} is {_short(text)!r}: that is no finite number, and text is not evaluated; write 3, -1/2 or 0.25"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:19]}..{text[-19:]}"
 
 
 def _strengths(given: Sequence[str]) -> list[Fraction]:
-    strengths = _numbers("--w", given, StrengthError)
-    for strength in strengths:
-        if strength < -1:
-            raise StrengthError(
-                f"--w is {strength}: below -1 the guided chain is not defined; use w >= -1 (-1 is unconditional)"
-            )
-    return strengths
+    outside = "below -1 the guided chain is not defined; use w >= -1 (-1 is unconditional)"
+    return _numbers("--w", given, StrengthError, -1, None, outside)
 
 
 def _required_strengths(given: Sequence[str]) -> list[Fraction]:
@@ -177,7 +192,7 @@ def _required_strengths(given: Sequence[str]) -> list[Fraction]:
 
 def _at_least_one(option: str, given: str) -> int:
     if not re.fullmatch(r"\d{1,9}", given) or int(given) < 1:
-        raise DataError(f"{option} is {given!r}: nothing can be counted with it; give a whole number of at least 1")
+        raise DataError(f"{option} is {_short(given)!r}: that counts nothing; give a whole number of at least 1")
     return int(given)
 
 
@@ -195,12 +210,10 @@ def _moments(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: str
     if t and noise is None:
         raise ClockError("--t is given without --noise, so times have no mask fraction; add --noise NAME (or use --u)")
     if noise is not None and not t:
-        raise ClockError(f"--noise is {noise!r}, but there are no times for it to convert; add --t (or drop --noise)")
-    fractions = _numbers("--u", u, ClockError)
-    for fraction in fractions:
-        if not 0 <= fraction <= 1:
-            raise ClockError(f"--u is {fraction}: mask fractions lie in [0, 1], from the end to the start; correct it")
-    times = _numbers("--t", t, ClockError)
+        raise ClockError(f"--noise is {_short(noise)!r}, but there are no times for it to convert; add --t or drop it")
+    outside = "mask fractions lie in [0, 1], from the end to the start; correct it"
+    fractions = _numbers("--u", u, ClockError, 0, 1, outside)
+    times = _numbers("--t", t, ClockError, 0, None, "times run from the horizon down to 0; correct it")
     schedule = _schedule(noise, horizon)
     if schedule is None:
         return Moments(list(fractions), [])
@@ -209,7 +222,7 @@ def _moments(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: str
 
 def _schedule(noise: str | None, horizon: str | None) -> NoiseSchedule | None:
     if horizon is not None and noise is None:
-        raise ClockError(f"--horizon is {horizon} without --noise, so it belongs to no schedule; add --noise NAME")
+        raise ClockError(f"--horizon is {_short(horizon)} without --noise, so it ends no schedule; add --noise NAME")
     if noise is None:
         return None
     end = horizon if horizon in (None, "oo", "inf") else _number("--horizon", horizon, ClockError)
@@ -325,7 +338,56 @@ def _write_json(document: Any) -> None:
     print(json.dumps(document, allow_nan=False))
 
 
-# --- list and solve ---------------------------------------------------------------------------------------------------
+# --- list -------------------------------------------------------------------------------------------------------------
+
+
+@_command("list", _JSON)
+def _list(as_json: bool) -> int:
+    """Built-in instances, noise schedules, rules and derivations, with their sources."""
+    from symguide.datasets import DATASETS
+    from symguide.derivation import REFERENCES, catalogue
+    from symguide.schedules import SCHEDULES
+    from symguide.strength import CONVENTIONS
+    from symguide.tilt import RULES as KNOWN
+
+    def item(name: str, description: str, source: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "description": description, "source": source, **more}
+
+    listed = {
+        "instances": [
+            item(name, known.description, known.source, target=known.target, parameters=_defaults(known.parameters))
+            for name, known in DATASETS.items()
+        ],
+        "schedules": [
+            item(name, kind.description, kind.source, parameters=_defaults(dict(kind.build().parameters)))
+            for name, kind in SCHEDULES.items()
+        ],
+        "rules": [
+            item(name, description, source.rstrip(")"))
+            for name, (description, _, source) in ((name, text.rpartition(" (")) for name, text in KNOWN.items())
+        ],
+        "strengths": [item(name, f"{c.formula}: {c.description}", c.source) for name, c in CONVENTIONS.items()],
+        "derivations": [
+            item(name, known.title, "; ".join(str(REFERENCES[key]) for key in known.citations))
+            for name, known in catalogue().items()
+        ],
+    }
+    if as_json:
+        _write_json(listed)
+        return DONE
+    from symguide.tables import listing, screen
+
+    screen().print(listing(listed))
+    return DONE
+
+
+def _defaults(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of an instance as they are written after its name."""
+    joined = {tuple: lambda value: ("x" if isinstance(value[0], int) else "+").join(map(str, value))}
+    return {key: joined.get(type(value), str)(value) for key, value in parameters.items()}
+
+
+# --- solve ------------------------------------------------------------------------------------------------------------
 
 
 def _quantity(quantity: Quantity | None) -> dict[str, Any] | None:
@@ -478,7 +540,8 @@ def _verify(
 
     with _busy(f"checking {problem}"), _long_integers():
         loaded = _problem(problem, target)
-        found = _check(guidance(loaded, rule), strengths, moments.fractions or [Fraction(1, 2)], precision)
+        points = [_rational(fraction) for fraction in moments.fractions] or [Fraction(1, 2)]
+        found = _check(guidance(loaded, rule), strengths, points, precision)
     verdict = weakest(item for checked in found for item in checked.report.evidence)
     if as_json:
         _write_json(
@@ -499,11 +562,24 @@ def _verify(
     return DONE if verdict.passes else FAILED
 
 
+def _rational(fraction: Number) -> Fraction:
+    """The mask fraction of a time may be irrational; what is checked there is checked at a fraction 30 digits close."""
+    from fractions import Fraction
+
+    from sympy import N
+
+    return fraction if isinstance(fraction, Fraction) else Fraction(str(N(fraction, 30)))
+
+
+def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+    return [{"check": item.check, "verdict": str(item.verdict), "detail": item.detail} for item in evidence]
+
+
 class Checked(NamedTuple):
     """What was checked at one strength, and what was found."""
 
     w: Fraction
-    fractions: Sequence[Number]
+    fractions: list[Fraction]
     checked: int
     contexts: int
     report: Report
@@ -522,15 +598,12 @@ class Checked(NamedTuple):
             "contexts": self.contexts,
             "contexts_checked": self.checked,
             "verdict": str(self.report.verdict),
-            "evidence": [
-                {"check": item.check, "verdict": str(item.verdict), "detail": item.detail}
-                for item in self.report.evidence
-            ],
+            "evidence": _evidence(self.report.evidence),
             "notes": list(self.report.notes),
         }
 
 
-def _check(tilt: Tilt, strengths: list[Fraction], fractions: Sequence[Number], digits: int) -> list[Checked]:
+def _check(tilt: Tilt, strengths: list[Fraction], fractions: list[Fraction], digits: int) -> list[Checked]:
     """Check the closed form at some strengths: with ``w`` open where one form covers them."""
     from symguide.chain import guided_chain
     from symguide.errors import InfiniteRatioError
@@ -556,6 +629,114 @@ def _check(tilt: Tilt, strengths: list[Fraction], fractions: Sequence[Number], d
         except InfiniteRatioError:
             own.update(strengths)
     return [at(strength) for strength in strengths]
+
+
+# --- prove ------------------------------------------------------------------------------------------------------------
+
+
+@_command(
+    "prove",
+    _argument("names", metavar="[NAME...]", nargs=-1, required=False),
+    _option("--out", metavar="DIR", default="out", help="Where the LaTeX goes, a file per derivation  [out]."),
+    _option("--pdf", is_flag=True, help="PDF too, by pdflatex."),
+    _option("--digits", metavar="N", default="50", help="Decimal digits at which instances are verified  [50]."),
+    _JSON,
+)
+def _prove(names: Sequence[str], out: str, pdf: bool, digits: str, as_json: bool) -> int:
+    """Run derivations: derive, check, write LaTeX.
+
+    Every derivation, or those of some names: each step is checked, the claim is tried on the built-in instances, real
+    data included, and a document is written. Exits with 1 if anything is refuted or unknown.
+    """
+    precision = _at_least_one("--digits", digits)
+    _check_folder(out)
+    if pdf:
+        _check_pdflatex()
+    from symguide.derivation import proof_document, run, select
+    from symguide.tables import progress_bar, proof_tables, screen
+
+    derivations = select(names)
+    with _long_integers():
+        with progress_bar(derivations) as tell:
+            proofs = [run(derivation, precision, tell(derivation)) for derivation in derivations]
+        documents = {"-".join(proof.derivation.name.split()): proof_document([proof]) for proof in proofs}
+        files = _publish(out, documents, pdf)
+    passed = all(proof.verdict.passes for proof in proofs)
+    if as_json:
+        _write_json(
+            {
+                "digits": precision,
+                "verdict": str(min(proof.verdict for proof in proofs)),
+                "derivations": [
+                    _proof(proof) | {"files": written} for proof, written in zip(proofs, files, strict=True)
+                ],
+            }
+        )
+    screen(to_stderr=as_json).print(proof_tables(proofs, [name for written in files for name in written]))
+    return DONE if passed else FAILED
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    """A proof for machines."""
+
+    def outcome(given: Outcome) -> dict[str, Any]:
+        shown: dict[str, Any] = {"name": given.name, "verdict": None if given.not_run else str(given.verdict)}
+        if given.not_run:
+            return shown | {"not_run": given.not_run}
+        return shown | {"evidence": _evidence(given.evidence)}
+
+    return {
+        "name": proof.derivation.name,
+        "title": proof.derivation.title,
+        "verdict": str(proof.verdict),
+        "steps": list(map(outcome, proof.steps)),
+        "instances": list(map(outcome, proof.instances)),
+    }
+
+
+def _check_folder(name: str) -> None:
+    """Refuse a folder that cannot be made or written to, before anything takes time."""
+    place = os.path.abspath(name)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise DataError(f"--out is {name}: {place} is no directory, so nothing can be written there; name another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DataError(f"--out is {name}: {place} may not be written to, so proofs have no place; name another")
+
+
+def _check_pdflatex() -> None:
+    from shutil import which
+
+    if which("pdflatex") is None:
+        raise SymguideError(
+            "--pdf: pdflatex is not installed, so there can be no PDF; install texlive-latex-recommended, or drop --pdf"
+        )
+
+
+def _publish(folder: str, documents: Mapping[str, str], pdf: bool) -> list[list[str]]:
+    """Documents, and their PDFs, into a folder: all are made in a folder of their own and moved when all are there."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from symguide.latex import compile_pdf
+
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=place, prefix=".unfinished-") as name:
+            made = Path(name)
+            for stem, source in documents.items():
+                (made / f"{stem}.tex").write_text(source, encoding="utf-8")
+                if pdf:
+                    compile_pdf(source, made / f"{stem}.pdf")
+            kinds = (".tex", ".pdf") if pdf else (".tex",)
+            files = [[f"{stem}{kind}" for kind in kinds] for stem in documents]
+            for file in (file for written in files for file in written):
+                os.replace(made / file, place / file)
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}, so the documents were not written; name another place") from None
+    return [[str(place / file) for file in written] for written in files]
 
 
 # --- export -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, reduce
 from typing import Any, TypeAlias
 
-from sympy import Add, Expr, Integer, Mul, Pow, cancel, exp, factorrat, together
+from sympy import QQ, Add, Expr, Integer, Mul, Pow, cancel, exp, factorrat, together
+from sympy.polys.rings import PolyElement, ring
 
 from symguide.exp_dd import exp_dd, in_powers
 from symguide.symbols import s
@@ -135,8 +136,46 @@ def vanishes(expression: Expr, rates: Iterable[Expr], definitions: Mapping[Expr,
     return spelled.count_ops() <= MAX_OPERATIONS and _is_zero(spelled)
 
 
+@lru_cache(maxsize=65536)
 def _is_zero(expression: Expr) -> bool:
-    return expression == 0 or cancel(together(expression)) == 0
+    if expression.is_Number:
+        return expression == 0
+    numerator = _numerator(expression)
+    return cancel(together(expression)) == 0 if numerator is None else not numerator
+
+
+def _numerator(expression: Expr) -> PolyElement | None:
+    """The numerator of a sum of products of sums over their least common denominator; ``None`` for anything else.
+
+    Partial fractions come factorised, so no greatest common divisors are needed, which is most of what ``cancel`` does.
+    """
+    symbols = sorted(expression.free_symbols, key=str)
+    domain, *_ = ring(symbols, QQ)
+    known: dict[Expr, PolyElement] = {}
+    products: list[tuple[Expr, dict[Expr, int]]] = []
+    least: dict[Expr, int] = defaultdict(int)
+    for term in Add.make_args(expression):
+        number, factors = term.as_coeff_mul()
+        powers: dict[Expr, int] = defaultdict(int)
+        for base, exponent in (factor.as_base_exp() for factor in factors):
+            if not exponent.is_Integer or not base.is_polynomial(*symbols):
+                return None
+            if base.could_extract_minus_sign():
+                base, number = -base, number * (-1) ** exponent
+            powers[base] += int(exponent)
+        if not number.is_Rational:
+            return None
+        products.append((number, powers))
+        for base, exponent in powers.items():
+            known[base] = known.get(base) or domain.from_expr(base)
+            least[base] = min(least[base], exponent)
+    total = domain.zero
+    for number, powers in products:
+        part = domain.ground_new(QQ(number.p, number.q))
+        for base, lowest in least.items():
+            part *= known[base] ** (powers[base] - lowest)
+        total += part
+    return total
 
 
 def _in_primes(expression: Expr) -> Expr:

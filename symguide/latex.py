@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sympy import (
     Add,
@@ -47,7 +47,7 @@ from symguide.naming import plain
 from symguide.ode import KolmogorovSystem, kolmogorov
 from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution, powers_of_u
-from symguide.symbols import MASK, s, symbol, u
+from symguide.symbols import MASK, s, symbol, t, tau, u
 
 __all__ = [
     "NOTATION",
@@ -171,6 +171,8 @@ _PLAIN = re.compile(r"\d+|[A-Za-z](_\d+)?")
 def _name(name: str) -> str:
     r"""The abbreviations of :mod:`symguide.naming` and every other name: ``Lambda_(M,2)``, ``r(M->0)``, ``p(0|en)``."""
     parts = _NAME.fullmatch(name)
+    if parts is None and "{" in name:
+        return name  # LaTeX already, as SymPy has it
     if parts is None or (parts["join"] and (parts["index"] or parts["inside"] is None)):
         return rf"\text{{{escape(name)}}}"
     stem, index, inside = parts["stem"], parts["index"], parts["inside"]
@@ -205,11 +207,14 @@ class _Printer(LatexPrinter):
         return _name(expr.name)
 
     def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
-        power = "" if exp is None else f"^{{{exp}}}"
-        return f"{_name(expr.func.__name__)}{power}({', '.join(map(self._print, expr.args))})"
+        token, *given = map(self._print, expr.args)
+        name = expr.func.__name__
+        bar = r" \mid " if name.endswith("|") else ", "
+        called = f"{_name(name.removesuffix('|'))}({token}{bar if given else ''}{', '.join(given)})"
+        return called if exp is None else f"{called}^{{{exp}}}"
 
     def _print_Mul(self, expr: Any) -> str:
-        late = [part for part in expr.args if isinstance(part, AppliedUndef | exp_dd) or _holds_fractions(part)]
+        late = [part for part in expr.args if _is_late(part)]
         first = [part for part in expr.args if part not in late]
         if not late or not first:
             return super()._print_Mul(expr)
@@ -236,8 +241,11 @@ def tex(expression: Basic) -> str:
     return _Printer().doprint(_tidy(expression))
 
 
-def _holds_fractions(part: Any) -> bool:
-    return isinstance(part, Add) and any(fraction(term, exact=True)[1] != 1 for term in part.args)
+def _is_late(part: Any) -> bool:
+    """Functions of the clock, and sums of fractions, stand after what multiplies them."""
+    if isinstance(part, Add):
+        return any(fraction(term, exact=True)[1] != 1 for term in part.args)
+    return isinstance(part, exp_dd) or (isinstance(part, AppliedUndef) and part.free_symbols <= {s, t, tau, u})
 
 
 def _tidy(expression: Any) -> Any:
@@ -246,6 +254,7 @@ def _tidy(expression: Any) -> Any:
 
 
 def _signs_first(product: Any) -> Any:
+    # A product without such factors stays as it is, unevaluated ones too.
     sign, parts = 1, []
     for part in product.args:
         base, power = part.as_base_exp()
@@ -253,7 +262,7 @@ def _signs_first(product: Any) -> Any:
             sign = -sign if int(power) % 2 else sign
             part = Add(*(-term for term in base.args)) ** power
         parts.append(part)
-    return Mul(sign, *parts)
+    return product if tuple(parts) == product.args else Mul(sign, *parts)
 
 
 def state(context: Context, argument: str = "") -> str:
@@ -466,17 +475,24 @@ class Fragment:
         return f"$\\displaystyle {self}$"
 
 
-def _rows(left: str, right: Any, relation: str = "=") -> list[str]:
-    """``left = right``, the right-hand side over as many rows as it needs."""
-    taken = width(left) + 1.5
-    beside = taken <= WIDTH / 2
-    first, *more = _layout(right, WIDTH - (taken if beside else 3.0) - 2.0)
-    start = [f"{left} &{relation} {first}"] if beside else [f"{left} &", rf"&{relation} {first}"]
-    return start + [rf"&\qquad {line}" for line in more]
+_Row: TypeAlias = tuple[str, Any] | tuple[str, Any, str]
+"""A left-hand side, a right-hand side, and the relation between them, ``=`` unless said."""
 
 
-def _remark(text: str) -> str:
-    return rf"&\text{{{text}}}"
+def _aligned(pairs: Iterable[_Row], more: Iterable[str] = ()) -> Fragment:
+    """Relations aligned at their signs, each right-hand side over as many rows as it needs; then rows as they are.
+
+    A left-hand side that would leave the right ones too little room stands in their column, on rows of its own.
+    """
+    rows = [(left, right, *(sign or ["="])) for left, right, *sign in pairs]
+    column = max((width(left) for left, *_ in rows if width(left) <= WIDTH / 2), default=0.0)
+    out: list[str] = []
+    for left, right, sign in rows:
+        first, *others = _layout(right, WIDTH - column - 2.0)
+        beside = width(left) <= WIDTH / 2
+        out += [f"{left} &{sign} {first}"] if beside else [f"&{left}", rf"&\quad {sign} {first}"]
+        out += [rf"&\qquad {line}" for line in others]
+    return Fragment((*out, *more))
 
 
 def _left_out(shown: int, total: int, what: str) -> list[str]:
@@ -491,19 +507,17 @@ def equations(items: Iterable[Basic]) -> Fragment:
     >>> print(equations([Eq(s, -log(u), evaluate=False)]).rows[0])
     s &= - \ln{\left(u \right)}
     """
-    rows: list[str] = []
     signs = {"==": "=", "!=": r"\neq", "<": "<", ">": ">", "<=": r"\leq", ">=": r"\geq"}
+    rows: list[_Row] = []
     for item in items:
-        if isinstance(item, Relational):
-            left: Any = item.lhs
-            if width(tex(left)) <= WIDTH / 2:
-                rows += _rows(tex(left), item.rhs, signs[item.rel_op])
-                continue
-            lines = [*_layout(left, WIDTH - 2.0), *_rows("", item.rhs, signs[item.rel_op])]
-            rows += [f"&{line}" if not line.startswith("&") else line for line in (row.lstrip() for row in lines)]
+        if not isinstance(item, Relational):
+            rows.append(("", item, ""))
+        elif width(tex(item.lhs)) <= WIDTH / 2:
+            rows.append((tex(item.lhs), item.rhs, signs[item.rel_op]))
         else:
-            rows += [f"&{line}" for line in _layout(item, WIDTH - 2.0)]
-    return Fragment(tuple(rows))
+            *lines, last = _layout(item.lhs, WIDTH - 2.0)
+            rows.append(("\\\\\n&\\quad ".join([*lines, last]), item.rhs, signs[item.rel_op]))
+    return _aligned(rows)
 
 
 def definitions(meanings: Mapping[Expr, Expr], used: Iterable[Basic] | None = None) -> Fragment:
@@ -521,7 +535,7 @@ def definitions(meanings: Mapping[Expr, Expr], used: Iterable[Basic] | None = No
             wanted |= found
             found = set[Basic]().union(*(meanings[key].atoms(*kinds) for key in found)) & meanings.keys() - wanted
         meanings = {key: value for key, value in meanings.items() if key in wanted}
-    return Fragment(tuple(row for key, value in meanings.items() for row in _rows(tex(key), value)))
+    return _aligned((tex(key), value) for key, value in meanings.items())
 
 
 def closed_form(solution: Solution, form: str = "divided differences", limit: int = SHOWN) -> Fragment:
@@ -552,7 +566,7 @@ def closed_form(solution: Solution, form: str = "divided differences", limit: in
         raise SymguideError(
             f"form {form!r} is unknown, so nothing is written; use 'divided differences' or 'powers of u'"
         )
-    rows: list[str] = []
+    rows: list[_Row] = []
     conditions: set[Relational] = set()
     for context, probability in list(zip(solution.states, solution.probabilities, strict=True))[:limit]:
         shown, argument = probability, "s"
@@ -561,9 +575,9 @@ def closed_form(solution: Solution, form: str = "divided differences", limit: in
             if found is not None:
                 shown, argument = found[0], "u"
                 conditions |= found[1]
-        rows += _rows(state(context, argument), shown)
-    rows += _left_out(limit, len(solution.states), "contexts")
-    return Fragment(tuple(rows)) + _conditions(conditions)
+        rows.append((state(context, argument), shown))
+    left_out = _left_out(limit, len(solution.states), "contexts")
+    return _aligned(rows, [*left_out, *_conditions(conditions)])
 
 
 def tv_form(solution: Solution, form: str = "divided differences") -> Fragment:
@@ -576,8 +590,8 @@ def tv_form(solution: Solution, form: str = "divided differences") -> Fragment:
     """
     found = _as_powers(solution.tv, solution) if form == "powers of u" else None
     if found is None:
-        return Fragment(tuple(_rows(r"\mathrm{TV}(s)", solution.tv)))
-    return Fragment(tuple(_rows(r"\mathrm{TV}(u)", found[0]))) + _conditions(found[1])
+        return _aligned([(r"\mathrm{TV}(s)", solution.tv)])
+    return _aligned([(r"\mathrm{TV}(u)", found[0])], _conditions(found[1]))
 
 
 def shared_form(solution: Solution, room: float = 4.0) -> Solution:
@@ -619,8 +633,8 @@ def terminal_form(solution: Solution, limit: int = SHOWN) -> Fragment:
     """
     law = solution.terminal
     pairs = list(zip(law.states, law.probabilities, strict=True))
-    rows = [row for context, value in pairs[:limit] for row in _rows(state(context, "0"), value)]
-    return Fragment((*rows, *_left_out(limit, len(pairs), "terminal contexts")))
+    rows = [(state(context, "0"), value) for context, value in pairs[:limit]]
+    return _aligned(rows, _left_out(limit, len(pairs), "terminal contexts"))
 
 
 def ode(system: KolmogorovSystem, limit: int = SHOWN) -> Fragment:
@@ -644,12 +658,11 @@ def schedule_equations(schedule: NoiseSchedule | None = None) -> Fragment:
     >>> print(schedule_equations().rows[0])
     u &= \frac{1 - \alpha(t)}{1 - \alpha(T)}, \qquad s = - \ln u
     """
-    rows = [r"u &= \frac{1 - \alpha(t)}{1 - \alpha(T)}, \qquad s = - \ln u"]
-    if schedule is not None:
-        rows += _rows(r"\alpha(t)", schedule.alpha)
-        rows += [rf"T &= {tex(schedule.horizon)}", *_rows("u", schedule.mask_fraction)]
-        rows += _rows(r"\beta(t)", cancel(schedule.hazard))
-    return Fragment(tuple(rows))
+    general = Fragment((r"u &= \frac{1 - \alpha(t)}{1 - \alpha(T)}, \qquad s = - \ln u",))
+    if schedule is None:
+        return general
+    concrete = {r"\alpha(t)": schedule.alpha, "T": schedule.horizon, "u": schedule.mask_fraction}
+    return general + _aligned({**concrete, r"\beta(t)": cancel(schedule.hazard)}.items())
 
 
 def _as_powers(expression: Expr, solution: Solution) -> tuple[Expr, set[Relational]] | None:
@@ -680,12 +693,12 @@ def _quotients(expression: Expr, slow: Expr) -> Expr:
     return expression.xreplace(known)
 
 
-def _conditions(conditions: Iterable[Relational]) -> Fragment:
+def _conditions(conditions: Iterable[Relational]) -> list[str]:
     shown = sorted(rf"{tex(item.args[0])} \neq {tex(item.args[1])}" for item in conditions)
     if not shown:
-        return Fragment(())
-    lines = _pack([[text + r",\ "] for text in shown[:-1]] + [[shown[-1]]], WIDTH - 8.0)
-    return Fragment((rf"&\text{{where }} {lines[0]}", *(rf"&\qquad {line}" for line in lines[1:])))
+        return []
+    first, *more = _pack([[text + r",\ "] for text in shown[:-1]] + [[shown[-1]]], WIDTH / 2)
+    return [rf"&\text{{where }} {first}", *(rf"&\qquad {line}" for line in more)]
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
@@ -696,6 +709,8 @@ _PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \usepackage[hidelinks,bookmarks=false]{hyperref}
 \allowdisplaybreaks
 \addtolength{\jot}{2pt}
+\renewcommand{\labelitemi}{$\bullet$}
+\newcommand{\verdict}[1]{{\unskip\nobreak\hfil\penalty50\hskip2em\hbox{}\nobreak\hfil\textit{#1}\parfillskip=0pt\par}}
 \setlength{\emergencystretch}{4em}
 \newtheorem*{claim}{Theorem}
 \theoremstyle{definition}
@@ -711,7 +726,8 @@ def document(title: str, sections: Iterable[tuple[str, str]]) -> str:
     >>> source.count(r"\section"), r"\title{One token}" in source
     (1, True)
     """
-    body = "\n\n".join(f"\\section*{{{escape(heading)}}}\n{text.strip()}" for heading, text in sections if text.strip())
+    parts = [(f"\\section*{{{escape(heading)}}}\n" if heading else "", text.strip()) for heading, text in sections]
+    body = "\n\n".join(heading + text for heading, text in parts if text)
     head = f"{_PREAMBLE}\n\\title{{{escape(title)}}}\n\\author{{}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle\n"
     return f"{head}\n{body}\n\n\\end{{document}}\n"
 

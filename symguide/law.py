@@ -237,10 +237,14 @@ def _read_tokens(tokens: Any, vocabulary: int, length: int, name: str) -> tuple[
     except TypeError:
         key = (tokens,)
     if len(key) != length:
-        raise DataError(f"{name}: tokens {shown(list(key))} have length {len(key)}, but the law has {length}; pad or cut them")
+        raise DataError(
+            f"{name}: tokens {shown(list(key))} have length {len(key)}, but the law has {length}; pad or cut them"
+        )
     for token in key:
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            raise DataError(f"{name}: token {shown(repr(token))} in {shown(list(key))} is no integer; number the vocabulary from 0")
+            raise DataError(
+                f"{name}: token {shown(repr(token))} in {shown(list(key))} is no integer; number the vocabulary from 0"
+            )
         if not 0 <= token < vocabulary:
             raise DataError(
                 f"{name}: token {token} in {shown(list(key))} is outside the vocabulary 0..{vocabulary - 1}; "

@@ -15,8 +15,8 @@ __all__ = ["tv_curves"]
 def tv_curves(solution: Solution, strengths: Sequence[float], axes: Axes | None = None) -> Axes:
     """Plot ``TV(P(u), P(0))`` against the mask fraction ``u`` for several guidance strengths.
 
-    The dashed reference is ``1 − (1 − u)^D``, the unguided and the normalised value: for ``w ≥ 0`` the raw rule stays below
-    it, for ``−1 < w ≤ 0`` above.
+    The dashed reference is ``1 − (1 − u)^D``, the unguided and the normalised value: for ``w ≥ 0`` the raw rule stays
+    below it, for ``−1 < w ≤ 0`` above.
 
     Parameters
     ----------

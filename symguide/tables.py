@@ -1,6 +1,7 @@
 """How answers look to people: tables in a terminal, no wider than it is."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, isfinite, log10
@@ -9,10 +10,14 @@ from typing import Any
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Column as TableColumn
 from rich.table import Table
 from rich.text import Text
 
 from symguide.answers import PATHS, Answer, Quantity, Result
+from symguide.derivation import Derivation, Outcome, Progress, Proof
 from symguide.evidence import Verdict
 from symguide.law import Context, format_context
 from symguide.mixture import Problem
@@ -20,7 +25,17 @@ from symguide.number import Number
 from symguide.symbols import MASK
 from symguide.verification import Report
 
-__all__ = ["answer_tables", "evidence_tables", "plain_table", "screen", "token_text", "verdict_text"]
+__all__ = [
+    "answer_tables",
+    "evidence_tables",
+    "listing",
+    "plain_table",
+    "progress_bar",
+    "proof_tables",
+    "screen",
+    "token_text",
+    "verdict_text",
+]
 
 MOST_ROWS = 20
 """Rows of a law that are shown unless a number was asked for."""
@@ -368,6 +383,108 @@ def evidence_tables(problem: Problem, rule: str, reports: Sequence[tuple[str, Re
         parts += [plain_table(title, ("check", "verdict", "what was seen"), rows)]
         parts += [Text(f"  not checked: {note}", "dim") for note in report.notes]
     return Group(*parts, Text("Verdict: ").append(verdict_text(verdict)))
+
+
+# --- proofs and listings ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress_bar(derivations: Sequence[Derivation]) -> Iterator[Callable[[Derivation], Progress]]:
+    """A bar on stderr over all steps and instances of some derivations; it hands out what ``run`` reports to."""
+    total = sum(len(derivation.steps) + len(derivation.instances) for derivation in derivations)
+    console = screen(to_stderr=True)
+    columns = (
+        SpinnerColumn(),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", table_column=TableColumn(no_wrap=True)),
+    )
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        before = 0
+
+        def reporter(derivation: Derivation) -> Progress:
+            nonlocal before
+            start, before = before, before + len(derivation.steps) + len(derivation.instances)
+
+            def tell(name: str, done: int, total: int) -> None:
+                bar.update(task, completed=start + done, description=f"{derivation.name}: {name}" if name else "")
+
+            return tell
+
+        yield reporter
+
+
+def proof_tables(proofs: Sequence[Proof], files: Sequence[str]) -> Group:
+    """What ``prove`` found: every step and instance, then one line per derivation."""
+    parts: list[RenderableType] = []
+    for proof in proofs:
+        rows = [_outcome_row("step", outcome) for outcome in proof.steps]
+        rows += [_outcome_row("instance", outcome) for outcome in proof.instances]
+        title = f"{proof.derivation.name}: {proof.derivation.title}"
+        parts.append(plain_table(title, ("", "checked", "verdict", "what was seen"), rows))
+    rows = []
+    for proof in proofs:
+        not_run = sum(bool(outcome.not_run) for outcome in proof.instances)
+        tried = [outcome for outcome in proof.instances if not outcome.not_run]
+        instances = _tally([outcome.verdict for outcome in tried]).append(f", {not_run} not run" if not_run else "")
+        steps = _tally([outcome.verdict for outcome in proof.steps])
+        name = proof.derivation.name
+        rows.append((name, verdict_text(proof.verdict), steps, instances, f"{proof.seconds:.1f} s"))
+    parts.append(plain_table("Summary", ("derivation", "verdict", "steps", "instances", "time"), rows))
+    if files:
+        parts.append(Text("Written: ").append(", ".join(files)))
+    return Group(*parts)
+
+
+def _outcome_row(kind: str, outcome: Outcome) -> tuple[str, str, Text, Text]:
+    if outcome.not_run:
+        return kind, outcome.name, Text("not run", "yellow"), Text(outcome.not_run, "dim")
+    weakest = [item for item in outcome.evidence if item.verdict == outcome.verdict]
+    if len(outcome.evidence) == 1:
+        seen = Text(weakest[0].detail, "dim")
+    elif outcome.verdict.passes:
+        seen = _tally([item.verdict for item in outcome.evidence])
+    else:
+        seen = Text("; ".join(f"{item.check}: {item.detail}" for item in weakest), "dim")
+    return kind, outcome.name, verdict_text(outcome.verdict), seen
+
+
+def _tally(verdicts: Sequence[Verdict]) -> Text:
+    """``6 proved, 1 enclosed``, strongest first."""
+    counts = [(verdict, verdicts.count(verdict)) for verdict in sorted(Verdict, reverse=True)]
+    parts = [Text(f"{count} ").append(verdict_text(verdict)) for verdict, count in counts if count]
+    return Text(", ").join(parts) if parts else Text("none")
+
+
+def listing(listed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:
+    """What ``list`` names: how to call it, what it is, whom to cite."""
+    titles = {
+        "instances": "Built-in instances (PROBLEM)",
+        "schedules": "Noise schedules (--noise)",
+        "rules": "Guidance rules (--rule)",
+        "strengths": "Guidance strengths under other names",
+        "derivations": "Derivations (symguide prove)",
+    }
+    return Group(*(_listing(titles[kind], items) for kind, items in listed.items()))
+
+
+def _listing(title: str, items: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One line per item; sources, often shared, follow once each."""
+    sources = list(dict.fromkeys(item["source"] for item in items))
+    rows = []
+    for item in items:
+        what = Text(item["description"])
+        if "target" in item:
+            what.append(f"; target {item['target']}", "dim")
+        if item.get("parameters"):
+            what.append(f"; :{','.join(f'{key}={value}' for key, value in item['parameters'].items())}", "dim")
+        rows.append((item["name"], what, Text(f"[{sources.index(item['source']) + 1}]", "dim")))
+    notes = Table.grid(padding=(0, 1, 0, 0))
+    for number, source in enumerate(sources, 1):
+        notes.add_row(Text(f"[{number}]", "dim"), Text(source, "dim"))
+    return Group(plain_table(title, ("name", "what it is", ""), rows), Padding(notes, (0, 0, 1, 2), expand=False))
 
 
 def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:

@@ -234,7 +234,7 @@ def prepare(
     >>> [str(point) for point in prepare(candidate, 1, [Fraction(1, 2)], {}, 20, 0, None).asked]
     ['Z = 51/61, p_1(x_1) = 55/61, p_1(x_1|z) = 6/61, w = 1, u = 1/2']
     """
-    given = candidate.named
+    given = replace(candidate.named, chain=_compact(candidate.named.chain))
     claims = tuple(candidate.probabilities.get(context, Integer(0)) for context in given.chain.states)
     rates = dict.fromkeys([*(reveal.rate for row in given.chain.incoming for reveal in row), *given.chain.exit_rates])
     meanings = {key: value for key, value in given.definitions.items() if not value.has(Sum)}
@@ -279,6 +279,16 @@ def is_tight(ball: flint.arb, scale: flint.arb, digits: int) -> bool:
     True
     """
     return bool(ball.is_finite() and (ball.is_exact() or ball.rad() <= scale * flint.arb(10) ** -digits))
+
+
+def _compact(chain: Chain[Expr]) -> Chain[Expr]:
+    """Without the exit rates that no context has; a part of a chain still lists those of the whole."""
+    used = {old: new for new, old in enumerate(dict.fromkeys(chain.exit_of))}
+    return replace(
+        chain,
+        exit_rates=tuple(chain.exit_rates[old] for old in used),
+        exit_of=tuple(used[old] for old in chain.exit_of),
+    )
 
 
 def _mpf(value: Fraction) -> mpmath.mpf:

@@ -139,9 +139,10 @@ positive_integers = st.integers(1, 9)
 def _tables(draw: st.DrawFn, vocabulary: int, length: int, near: Table | None = None) -> Table:
     """A table of at most six points; where another is given, on its support, on part of it, or apart from it."""
     grid = list(product(range(vocabulary), repeat=length))
-    support = draw(st.lists(st.sampled_from(grid), min_size=1, max_size=6, unique=True))
+    size = min(len(grid), draw(_mostly(st.integers(2, 6), 1)))
+    support = draw(st.lists(st.sampled_from(grid), min_size=size, max_size=size, unique=True))
     if near is not None:
-        match draw(st.sampled_from(["same", "overlapping", "disjoint", "any"])):
+        match draw(st.sampled_from(["overlapping", "any", "disjoint", "same"])):
             case "same":
                 support = list(near)
             case "overlapping":
@@ -150,19 +151,31 @@ def _tables(draw: st.DrawFn, vocabulary: int, length: int, near: Table | None = 
                 support = [tokens for tokens in support if tokens not in near] or support
     if near is not None and support == list(near) and draw(st.booleans()):
         # As near to the other law as its gap allows: exit rates come within it of one another.
-        shift = draw(st.sampled_from([Fraction(0), TINY, -TINY])) if len(near) > 1 else Fraction(0)
+        shift = draw(_mostly(st.sampled_from([TINY, -TINY]), Fraction(0))) if len(near) > 1 else Fraction(0)
         first, last = support[0], support[-1]
         return {**near, first: near[first] + shift, last: near[last] - shift}
     weights = draw(st.lists(positive_integers, min_size=len(support), max_size=len(support)))
     return {tokens: Fraction(weight, sum(weights)) for tokens, weight in zip(support, weights, strict=True)}
 
 
+def _mostly(common: st.SearchStrategy[Any], rare: Any) -> st.SearchStrategy[Any]:
+    """The degenerate case now and then: hypothesis, left alone, would draw little else."""
+    return st.integers(0, 12).flatmap(lambda chance: st.just(rare) if chance == 7 else common)
+
+
+def _grids(max_vocabulary: int, max_length: int) -> st.SearchStrategy[tuple[int, int]]:
+    """``(N, D)``, seldom ``N = 1``, and ``D = 1`` seldom unless it is all that is allowed."""
+    lengths = _mostly(st.integers(2, max_length), 1) if max_length > 1 else st.just(1)
+    return st.tuples(_mostly(st.integers(2, max_vocabulary), 1), lengths)
+
+
 @st.composite
 def mixtures(draw: st.DrawFn, max_length: int = 3, max_vocabulary: int = 4, max_classes: int = 3) -> Instance:
     """Class mixtures with ``D ≤ 3``, ``N ≤ 4``, ``K ≤ 3`` and supports that coincide, overlap or are disjoint."""
-    vocabulary, length = draw(st.integers(1, max_vocabulary)), draw(st.integers(1, max_length))
+    vocabulary, length = draw(_grids(max_vocabulary, max_length))
     tables = [draw(_tables(vocabulary, length))]
-    while len(tables) < max_classes and draw(st.booleans()):
+    classes = draw(_mostly(st.integers(2, max_classes), 1))
+    while len(tables) < classes:
         tables.append(draw(_tables(vocabulary, length, tables[0])))
     priors = draw(st.lists(positive_integers, min_size=len(tables), max_size=len(tables)))
     return mixture(
@@ -173,7 +186,7 @@ def mixtures(draw: st.DrawFn, max_length: int = 3, max_vocabulary: int = 4, max_
 @st.composite
 def pairs(draw: st.DrawFn, max_length: int = 3, max_vocabulary: int = 3) -> Instance:
     """Pairs of laws of which the unconditional one covers the conditional one, as ``w > 0`` asks."""
-    vocabulary, length = draw(st.integers(1, max_vocabulary)), draw(st.integers(1, max_length))
+    vocabulary, length = draw(_grids(max_vocabulary, max_length))
     conditional = draw(_tables(vocabulary, length))
     extra = draw(_tables(vocabulary, length, conditional))
     support = list(dict.fromkeys([*conditional, *extra]))
@@ -193,9 +206,11 @@ def integer_strengths(lowest: int = -1) -> st.SearchStrategy[Fraction]:
 
 
 def real_strengths() -> st.SearchStrategy[Fraction]:
-    """Rational ``w > −1``, fractions and negatives among them."""
+    """``w > −1``, exactly as given: fractions, doubles, negatives, and values next to 0 and −1."""
     return st.one_of(
-        st.fractions(Fraction(-19, 20), 8, max_denominator=20), st.sampled_from([TINY, -TINY, Fraction(-999, 1000)])
+        st.fractions(Fraction(-19, 20), 8, max_denominator=20),
+        st.integers(-950_000, 8_000_000).map(lambda millionths: Fraction(millionths / 1e6)),
+        st.sampled_from([TINY, -TINY, Fraction(-999, 1000)]),
     )
 
 

@@ -1,0 +1,630 @@
+"""The command line: what it reads, the shapes it writes, and how it refuses."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import sympy
+
+from symguide.answers import Answer, Quantity, answer
+from symguide.chain import guided_chain
+from symguide.cli import COMMANDS, RULES, gather, main
+from symguide.datasets import load
+from symguide.errors import SymguideError
+from symguide.number import Number, read_number
+from symguide.problem_file import read_problem
+from symguide.schedules import parse_schedule
+from symguide.tilt import RULES as TILT_RULES
+from symguide.tilt import guidance
+
+PAIR = """{"vocabulary": 2, "length": 1, "pair": {
+    "conditional": [[[0], "1/4"], [[1], "3/4"]], "unconditional": [[[0], "1/2"], [[1], "1/2"]]}}"""
+DECIMALS = """{"vocabulary": 3, "length": 1, "target": "a", "labels": ["x", "y", "z"], "classes": {
+    "a": {"prior": 0.5, "law": [[[0], 0.3333333333333], [[1], 0.6666666666666]]},
+    "b": {"prior": 0.5, "law": [[[1], 0.5], [[2], 0.5]]}}}"""
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str) -> Done:
+        capsys.readouterr()
+        status = main(arguments)
+        return Done(status, *capsys.readouterr())
+
+    return command
+
+
+def spawn(*arguments: str, **settings: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "symguide", *arguments]
+    kinds = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **settings}
+    return subprocess.Popen(command, **kinds)
+
+
+# --- gathering values -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "joined"),
+    [
+        ("P --w 1", "P|--w=1"),
+        ("P --w=1,2", "P|--w=1,2"),
+        ("P --w 1 2 3", "P|--w=1 2 3"),
+        ("P --w 1, 2 , 3", "P|--w=1, 2 , 3"),
+        ("--w -1/2 0 3 P", "--w=-1/2 0 3|P"),
+        ("--w 0.5 -.25 1e-3 +2. 1/3 P --json", "--w=0.5 -.25 1e-3 +2. 1/3|P|--json"),
+        ("--w=1 2 P", "--w=1 2|P"),
+        ("--w 1 --w 2 P", "--w=1|--w=2|P"),
+        ("P --w 0 --u 1/2 1 --t 3", "P|--w=0|--u=1/2 1|--t=3"),
+        ("P --w words", "P|--w=words"),
+        ("P --w -x 1", "P|--w=-x 1"),
+        ("P --w 0 nan -inf infinity", "P|--w=0 nan -inf infinity"),
+        ("--w 1 2words", "--w=1|2words"),
+        ("--w 1 2024/problem.json", "--w=1|2024/problem.json"),
+        ("--w 1 --top 3", "--w=1|--top|3"),
+        ("--w 1 -- --u 2", "--w=1|--|--u|2"),
+        ("--states P", "--states|P"),
+    ],
+)
+def test_values_are_gathered(given: str, joined: str) -> None:
+    assert "|".join(gather(given.split())) == joined
+
+
+def test_quoted_values_are_gathered() -> None:
+    assert gather(["--w", "1, 2", "3", ""]) == ["--w=1, 2 3", ""]
+
+
+@pytest.mark.parametrize("given", ["P --w", "--w --json", "--w= --json", "--w , P", "--u --w 1"])
+def test_an_option_without_values_is_refused(given: str) -> None:
+    with pytest.raises(SymguideError, match=r"^--[wu] has no value"):
+        gather(given.split())
+
+
+@pytest.mark.parametrize("where", ["squares-overlap {}", "{} squares-overlap", "{} --top 3 squares-overlap"])
+@pytest.mark.parametrize("values", ["--w -1/2 0 3", "--w=-1/2,0,3", "--w -0.5,0 3", "--w -.5 --w 0 --w 3"])
+def test_values_stand_anywhere(run: Run, where: str, values: str) -> None:
+    done = run("solve", *where.format(values).split(), "--json")
+    assert [result["w"] for result in done.document["results"]] == ["-1/2", "0", "3"]
+
+
+NUMBERS = ["0", "-1", "+3", "1/3", "-7/2", "0.25", ".5", "5.", "1e-3", "2E+2", "1e9999", "00/1", "0" * 4000]
+NO_NUMBERS = ["nan", "inf", "-Infinity", "oo", "one", "1/0", "1//2", "1e99999", "--1", "1_0", "true", "0x1", "1" * 4001]
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_are_those_of_python(run: Run, text: str) -> None:
+    done = run("solve", "xor", f"--u={text}", "--w", "0", "--json", "--exact")
+    value = read_number(text, "a number")
+    assert isinstance(value, Fraction)
+    if 0 <= value <= 1:
+        assert done.document["results"][0]["u"] == str(value)
+    else:
+        assert (done.status, "mask fractions lie in [0, 1]" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_what_is_no_number_is_none_here_either(run: Run, text: str) -> None:
+    with pytest.raises(SymguideError):
+        read_number(text, "a number")
+    done = run("solve", "xor", f"--w={text}")
+    assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
+
+
+def test_rules_are_those_of_the_package() -> None:
+    assert tuple(TILT_RULES) == RULES
+
+
+# --- the shape of answers ---------------------------------------------------------------------------------------------
+
+
+def check_quantity(given: Any, quantity: Quantity | None) -> None:
+    if quantity is None:
+        assert given is None
+        return
+    assert given.keys() == {"value", "exact"}
+    assert type(given["value"]) is float
+    assert given["value"] == quantity.value
+    if quantity.exact is None:
+        assert given["exact"] is None
+    else:
+        assert type(given["exact"]) is str
+        read = sympy.sympify(given["exact"])
+        assert abs(sympy.N(read, 30) - given["value"]) <= 1e-14 * abs(given["value"])
+        if isinstance(quantity.exact, Fraction):
+            assert Fraction(given["exact"]) == quantity.exact
+
+
+def check_law(given: Any, law: Any) -> None:
+    assert [tuple(entry["tokens"]) for entry in given] == list(law)
+    for entry, quantity in zip(given, law.values(), strict=True):
+        assert entry.keys() == {"tokens", "probability"}
+        check_quantity(entry["probability"], quantity)
+
+
+def check_answer(given: Any, expected: Answer, times: list[str] | None = None) -> None:
+    """Field by field against what Python answers."""
+    assert given.keys() == {"target", "rule", "path", "notes", "results"}
+    assert given["target"] == expected.problem.target
+    assert (given["rule"], given["path"]) == (expected.rule, expected.path)
+    assert given["notes"] == list(expected.notes)
+    assert len(given["results"]) == len(expected.results)
+    keys = ["w", "u", "t", "tv", "log_tv", "log_minus_log_tv", "terminal", "functionals"]
+    for j, (shown, result) in enumerate(zip(given["results"], expected.results, strict=True)):
+        states, dead = result.states is not None, result.dead is not None
+        assert shown.keys() == {*keys, *["states"] * states, *["dead"] * dead}
+        assert shown["w"] == str(result.w)
+        assert shown["u"] == (None if result.u is None else str(result.u))
+        assert shown["t"] == (times[j % len(times)] if times else None)
+        check_quantity(shown["tv"], result.tv)
+        assert (shown["log_tv"], shown["log_minus_log_tv"]) == (result.log_tv, result.log_minus_log_tv)
+        check_law(shown["terminal"], result.terminal)
+        assert [e["tokens"] for e in shown["terminal"]] == sorted(e["tokens"] for e in shown["terminal"])
+        if states:
+            check_law(shown["states"], result.states)
+            order = [(sum(v is not None for v in e), [-1 if v is None else v for v in e]) for e in result.states or ()]
+            assert order == sorted(order)
+        assert list(shown["functionals"]) == [
+            "entropy",
+            "posterior",
+            "reciprocal_posterior",
+            "kl_to_class",
+            "kl_to_tilted",
+            "tv_to_tilted",
+            "mean_unmasking_clock",
+        ]
+        for name, quantity in result.functionals.items():
+            check_quantity(shown["functionals"][name], quantity)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "strengths", "fractions", "settings"),
+    [
+        ("squares-overlap", "--w 0 1 3", [0, 1, 3], [], {}),
+        ("squares-overlap", "--w 1 -1 --u 1 1/2 0", [1, -1], [1, "1/2", 0], {}),
+        ("squares-overlap", "--w 2 --u 0.1 --states", [2], ["1/10"], {"states": True}),
+        ("squares-overlap", "--w -1/2 0.5 --u 1/3 --rule normalised", ["-1/2", "1/2"], ["1/3"], {"rule": "normalised"}),
+        ("xor", "--w 7 --u 1e-300", [7], [Fraction(1, 10**300)], {}),
+        ("slower-sampling", "--w 8 --u 1/2 --float --states", [8], ["1/2"], {"path": "array", "states": True}),
+        ("interval-overlap", "--w 1/2 1 --exact", ["1/2", 1], [], {"path": "symbolic"}),
+        ("interval-disjoint", "--w 1 1 --exact --target low", [1, 1], [], {"path": "exact", "target": "low"}),
+        ("hypercubes:D=3,side=2,overlap=1", "--w 1 --u 1/2 --states", [1], ["1/2"], {"states": True}),
+    ],
+)
+def test_solve_answers_as_python_does(
+    run: Run, name: str, options: str, strengths: list[Any], fractions: list[Any], settings: dict[str, Any]
+) -> None:
+    target = settings.pop("target", None)
+    expected = answer(load(name, target), list(map(Fraction, strengths)), list(map(Fraction, fractions)), **settings)
+    done = run("solve", name, *options.split(), "--json")
+    assert (done.status, done.err) == (0, "")
+    check_answer(done.document, expected)
+
+
+def test_solve_of_a_pair_and_of_rounded_data(run: Run, tmp_path: Path) -> None:
+    pair, decimals = tmp_path / "pair.json", tmp_path / "decimals.json"
+    pair.write_text(PAIR)
+    decimals.write_text(DECIMALS)
+    done = run("solve", str(pair), "--w", "1", "--json")
+    check_answer(done.document, answer(read_problem(pair), [Fraction(1)]))
+    assert done.document["target"] is None
+    assert done.document["results"][0]["functionals"]["posterior"] is None
+    done = run("solve", str(decimals), "--w", "1", "--json", "--target", "b")
+    check_answer(done.document, answer(read_problem(decimals, "b"), [Fraction(1)]))
+    assert done.document["target"] == "b"
+    assert done.document["notes"]
+    assert done.err.splitlines() == [f"note: {note}" for note in done.document["notes"]]
+
+
+def test_times_are_read_through_a_schedule(run: Run) -> None:
+    done = run("solve", "squares-overlap", "--w", "0", "2", "--t", "1/3", "0.5", "--noise", "cosine", "--json")
+    schedule = parse_schedule("cosine")
+    fractions: list[Number] = [Fraction(1, 2), schedule.mask_fraction_at("1/2")]
+    check_answer(done.document, answer(load("squares-overlap"), [Fraction(0), Fraction(2)], fractions), ["1/3", "1/2"])
+    assert [r["u"] for r in done.document["results"]] == ["1/2", "sqrt(2)/2"] * 2
+    done = run("solve", "xor", "--w=1", "--t=1", "--noise", "polynomial:k=3", "--horizon", "2", "--json")
+    assert [(r["u"], r["t"]) for r in done.document["results"]] == [("1/8", "1")]
+
+
+def test_top_keeps_the_most_probable_in_order(run: Run) -> None:
+    whole = run("solve", "squares-overlap", "--w", "1", "--json").document["results"][0]["terminal"]
+    kept = run("solve", "squares-overlap", "--w", "1", "--json", "--top", "5").document["results"][0]["terminal"]
+    # Four of 2/15; of the four of 8/75 the lexicographically first.
+    assert [e["tokens"] for e in kept] == [[2, 3], [3, 3], [3, 4], [4, 3], [4, 4]]
+    assert all(entry in whole for entry in kept)
+    done = run("solve", "squares-overlap", "--w", "1", "--json", "--top", "99")
+    assert done.document["results"][0]["terminal"] == whole
+
+
+def test_dead_contexts_are_reported_only_where_they_are(run: Run, tmp_path: Path) -> None:
+    singular = tmp_path / "singular.json"
+    laws = '"conditional": [[[0, 0], "1/2"], [[1, 1], "1/2"]], "unconditional": [[[0, 1], "1/2"], [[1, 0], "1/2"]]'
+    singular.write_text(f'{{"vocabulary": 2, "length": 2, "pair": {{{laws}}}}}')
+    done = run("solve", str(singular), "--w", "-1/2", "--json")
+    assert done.status == 0
+    (result,) = done.document["results"]
+    assert result["terminal"] == []
+    assert result["dead"] == {"value": 1.0, "exact": "1"}
+
+
+def test_numbers_of_any_length_are_written(run: Run) -> None:
+    done = run("solve", "squares-overlap", "--w", "20000", "--json", "--top", "1")
+    (entry,) = done.document["results"][0]["terminal"]
+    assert len(entry["probability"]["exact"]) > 5000
+    assert sys.get_int_max_str_digits() > 0
+
+
+def test_real_words_answer(run: Run) -> None:
+    pytest.importorskip("wordfreq")
+    done = run("solve", "words:top=60", "--target", "fr", "--w", "0", "1", "3", "--top", "10", "--json")
+    assert done.status == 0
+    assert [result["w"] for result in done.document["results"]] == ["0", "1", "3"]
+    for result in done.document["results"]:
+        assert len(result["terminal"]) == 10
+        assert result["tv"] is result["u"] is None
+    done = run("solve", "words:top=60", "--target", "fr", "--w", "0", "1", "3", "--top", "10")
+    assert re.search(r"^ +comme +0\.\d+ ", done.out, re.MULTILINE)
+    assert "gain most" in done.out
+    assert "×1." in done.out
+
+
+# --- tables for people ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_tables_keep_to_the_width_and_lose_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    strengths = [str(w) for w in range(12)]
+    done = run("solve", "squares-overlap", "--w", *strengths, "--u", "1/2", "1e-300")
+    assert (done.status, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= columns
+    assert "…" not in done.out
+    assert "\x1b" not in done.out
+    for strength in strengths:
+        assert len(re.findall(rf"w = {strength}\b", done.out)) == 3
+
+
+def test_a_long_law_is_cut_and_says_so(run: Run) -> None:
+    done = run("solve", "hypercubes:D=3,side=3,overlap=1", "--w", "1")
+    assert "the 20 most probable at each w, 7 of 27 left out" in done.out
+    assert len(re.findall(r"^ +\(\d, \d, \d\)", done.out, re.MULTILINE)) == 20
+
+
+def test_masks_and_labels_are_readable(run: Run, tmp_path: Path) -> None:
+    spelled = tmp_path / "spelled.json"
+    law = '[[[0, 1], "1/2"], [[1, 1], "1/2"]]'
+    head = '{"vocabulary": 2, "length": 2, "labels": ["n", "o"], "classes": '
+    spelled.write_text(f'{head}{{"z": {{"prior": 1, "law": {law}}}}}}}')
+    done = run("solve", str(spelled), "--w", "0", "--u", "1/2", "--states")
+    assert re.search(r"^ +no +0\.5000", done.out, re.MULTILINE)
+    assert re.search(r"^ +__ +0\.25", done.out, re.MULTILINE)
+
+
+def test_list_names_everything(run: Run) -> None:
+    done = run("list")
+    listed = run("list", "--json").document
+    assert done.status == 0
+    for kind in ("instances", "schedules", "rules", "strengths", "derivations"):
+        assert listed[kind]
+        for item in listed[kind]:
+            assert item["name"] in done.out
+            assert item["source"]
+    assert {"words", "digits", "hypercubes-5d"} <= {item["name"] for item in listed["instances"]}
+
+
+# --- verify and export ------------------------------------------------------------------------------------------------
+
+
+def test_verify_reports_evidence(run: Run) -> None:
+    done = run("verify", "squares-overlap", "--w", "1", "-1", "--u", "1/3", "--digits", "20", "--json")
+    assert (done.status, done.err) == (0, "")
+    document = done.document
+    assert document["verdict"] == "agrees numerically"
+    assert document["digits"] == 20
+    assert [result["w"] for result in document["results"]] == ["1", "-1"]
+    for result in document["results"]:
+        assert result["u"] == ["1/3"]
+        assert result["contexts_checked"] == result["contexts"]
+        assert {item["check"] for item in result["evidence"]} >= {"initial value", "residual", "integration", "balls"}
+        assert all(item["verdict"] in ("agrees numerically", "enclosed", "proved") for item in result["evidence"])
+    done = run("verify", "squares-overlap", "--w", "1", "--digits", "20")
+    assert done.status == 0
+    assert "Verdict: agrees numerically" in done.out
+
+
+def test_verify_at_a_time(run: Run) -> None:
+    done = run("verify", "xor", "--w", "1", "--t", "1/2", "--noise", "cosine", "--digits", "20", "--json")
+    assert done.status == 0
+    (fraction,) = done.document["results"][0]["u"]
+    assert abs(Fraction(fraction) ** 2 - Fraction(1, 2)) < Fraction(1, 10**25)
+
+
+def test_verify_fails_when_something_is_refuted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from symguide import verification
+    from symguide.evidence import Evidence, Verdict
+
+    for verdict in (Verdict.REFUTED, Verdict.UNKNOWN):
+        report = verification.Report((Evidence("mass", verdict, "seen"),), ())
+        monkeypatch.setattr(verification, "verify", lambda *_, report=report, **__: report)
+        done = run("verify", "xor", "--w", "1")
+        assert done.status == 1
+        assert f"Verdict: {verdict}" in done.out
+        assert run("verify", "xor", "--w", "1", "--json").status == 1
+
+
+def test_export_to_python_computes_what_is_compiled(run: Run, tmp_path: Path) -> None:
+    for name, rule, strength in (
+        ("squares-overlap", "rate", None),
+        ("xor", "normalised", None),
+        ("slower-sampling", "rate", Fraction(1, 2)),
+        ("squares-overlap", "rate", Fraction(-1)),
+    ):
+        file = tmp_path / "closed_form.py"
+        fixed = [] if strength is None else ["--w", str(strength)]
+        assert run("export", name, "--rule", rule, *fixed, "--python", str(file), "--noise", "cosine") == (0, "", "")
+        spec = importlib.util.spec_from_file_location("closed_form", file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        tilt = guidance(load(name), rule)
+        chain = guided_chain(tilt if strength is None else tilt.at(strength))
+        assert tuple(module.STATES) == chain.states
+        at_w = [] if strength else [np.array([[0.5], [3.0]])]
+        u = np.array([0.0, 1e-3, 0.5, 1.0])
+        reference = answer(load(name), [strength or Fraction(3)], [Fraction(1, 2)], rule, states=True).results[0]
+        ours = module.probabilities(*at_w, u)
+        assert ours.shape == (len(chain.states), *np.broadcast_shapes(*(a.shape for a in (*at_w, u))))
+        np.testing.assert_allclose(ours.sum(0), 1, rtol=1e-12)
+        assert reference.states is not None
+        assert reference.tv is not None
+        at_half = ours[..., 2].reshape(len(chain.states), -1)[:, -1]
+        np.testing.assert_allclose(at_half, [q.value for q in reference.states.values()], rtol=1e-12)
+        np.testing.assert_allclose(module.tv(*at_w, u)[..., 2].flat[-1], reference.tv.value, rtol=1e-12)
+        np.testing.assert_allclose(module.mask_fraction([0.0, 1 / 3, 1.0]), [0.0, 0.5, 1.0], rtol=1e-12)
+
+
+def test_export_to_latex(run: Run, tmp_path: Path) -> None:
+    done = run("export", "interval-overlap", "--latex", "-")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(r"\documentclass")
+    assert done.out.rstrip().endswith(r"\end{document}")
+    places = [tmp_path / "law.tex", tmp_path / "law.py"]
+    assert run("export", "interval-overlap", "--latex", str(places[0]), "--python", str(places[1])) == (0, "", "")
+    assert places[0].read_text() == done.out
+    assert sorted(tmp_path.iterdir()) == sorted(places)
+
+
+def test_what_a_file_says_never_becomes_code(run: Run, tmp_path: Path) -> None:
+    evil = tmp_path / "evil.json"
+    name = '\\"\\"\\"\\nraise SystemExit(3)\\n\\"\\"\\"{0}'
+    evil.write_text(f'{{"vocabulary": 1, "length": 1, "classes": {{"{name}": {{"prior": 1, "law": [[[0], 1]]}}}}}}')
+    done = run("export", str(evil), "--python", "-")
+    assert done.status == 0
+    names: dict[str, Any] = {}
+    exec(done.out, names)
+    assert "raise SystemExit" in names["PROBLEM"]
+
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def test_outputs_replace_files_whole_and_keep_their_rights(run: Run, tmp_path: Path) -> None:
+    file, link = tmp_path / "law.tex", tmp_path / "link.tex"
+    file.write_text("old")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    assert run("export", "xor", "--latex", str(link)).status == 0
+    assert link.is_symlink()
+    assert file.read_text().startswith(r"\documentclass")
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert run("export", "xor", "--python", str(tmp_path / "new.py")).status == 0
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "new.py").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_all_outputs_or_none(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "law.tex"
+    file.write_text("old")
+    done = run("export", "xor", "--latex", str(file), "--python", str(tmp_path / "nowhere" / "law.py"))
+    assert done.status == 2
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_devices_are_written_to_and_not_replaced(run: Run) -> None:
+    assert run("export", "xor", "--latex", os.devnull).status == 0
+    assert not Path(os.devnull).is_file()
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "malformed.json").write_text('{"vocabulary": 2,\n "length" 1}')
+    (tmp_path / "pair.json").write_text(PAIR)
+    singular = '{"vocabulary": 2, "length": 1, "pair": {"conditional": [[[0], 1]], "unconditional": [[[1], 1]]}}'
+    (tmp_path / "singular.json").write_text(singular)
+    return tmp_path
+
+
+BAD = [
+    ("slove xor", "did you mean 'solve'"),
+    ("frobnicate", "choose one of list, solve"),
+    ("--bogus", "'--bogus' is unknown"),
+    ("solve", "PROBLEM"),
+    ("solve --w 1", "PROBLEM"),
+    ("solve xor", "--w is missing"),
+    ("verify xor", "--w is missing"),
+    ("solve xor extra --w 1", "extra"),
+    ("solve xor --w 1 --bogus", "--bogus"),
+    ("solve xor --w 1 --top", "--top"),
+    ("solve xor --w", "--w has no value"),
+    ("solve xor --w 1 --rule softmax", "softmax"),
+    ("solve xor --w -2", "--w is -2: below -1"),
+    ("solve xor --w 0 -1.0000001", "below -1"),
+    ("solve xor --w nan", "'nan'"),
+    ("solve xor --w 0 inf", "'inf'"),
+    ("solve xor --w one", "'one'"),
+    ("solve xor --w True", "'True'"),
+    ("solve xor --w __import__('os').getcwd()", "text is not evaluated"),
+    ("solve xor --w 1/0", "denominator is zero"),
+    ("solve xor --w 1e99999", "no finite number"),
+    ("solve xor --w 1 --u 2", "--u is 2"),
+    ("solve xor --w 1 --u -1/2", "--u is -1/2"),
+    ("solve xor --w 1 --u x", "'x'"),
+    ("solve xor --w 1 --u 1/2 --t 1/2 --noise cosine", "--u and --t"),
+    ("solve xor --w 1 --t 1/2", "--t is given without --noise"),
+    ("solve xor --w 1 --noise cosine", "no times"),
+    ("solve xor --w 1 --t 1/2 --horizon 2", "--noise"),
+    ("solve xor --w 1 --horizon 2", "--horizon"),
+    ("solve xor --w 1 --t 3/2 --noise cosine", "3/2"),
+    ("solve xor --w 1 --t 3 --noise linear --horizon 2", "3"),
+    ("solve xor --w 1 --t -1 --noise linear", "-1"),
+    ("solve xor --w 1 --t 1/2 --noise cosin", "cosin"),
+    ("solve xor --w 1 --t 1/2 --noise linear:k=3", "no parameter 'k'"),
+    ("solve xor --w 1 --t 1/2 --noise polynomial:k=0", "polynomial"),
+    ("solve xor --w 1 --t 1/2 --noise linear --horizon 0", "horizon"),
+    ("solve xor --w 1 --t 1/2 --noise linear --horizon soon", "'soon'"),
+    ("solve xor --w 1 --states", "--states"),
+    ("solve xor --w 1 --top 0", "--top is '0'"),
+    ("solve xor --w 1 --top -3", "--top is '-3'"),
+    ("solve xor --w 1 --top 2.5", "--top is '2.5'"),
+    ("solve xor --w 1 --exact --float", "contradict"),
+    ("verify xor --w 1 --digits 0", "--digits is '0'"),
+    ("verify xor --w 1 --digits many", "--digits is 'many'"),
+    ("verify xor --w 1 --u 0", "0"),
+    ("solve xro --w 1", "did you mean 'xor'"),
+    ("solve xor --w 1 --target nobody", "nobody"),
+    ("solve hypercubes:D=2,height=3 --w 1", "height"),
+    ("solve missing.json --w 1", "no such file"),
+    ("solve folder.json --w 1", "directory"),
+    ("solve ./folder --w 1", "directory"),
+    ("solve ./nothing --w 1", "no such file"),
+    ("solve malformed.json --w 1", "line 2, column 11"),
+    ("solve pair.json --w 1 --target a", "target"),
+    ("solve singular.json --w 1", "infinite"),
+    ("export xor", "--latex"),
+    ("export xor --latex folder", "directory"),
+    ("export xor --latex nowhere/law.tex", "nowhere/law.tex"),
+    ("export xor --python pair.json/law.py", "pair.json/law.py"),
+    ("export xor --latex - --python -", "'-'"),
+    ("export xor --latex law.tex --w 1 2", "2 values"),
+    ("export xor --latex law.tex --w -3", "below -1"),
+    ("export xor --latex law.tex --noise wave", "wave"),
+    ("export hypercubes-5d:side=4 --latex law.tex", "side"),
+    ("export hypercubes:D=6 --latex law.tex", "terms"),
+    ("list extra", "extra"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD, ids=[arguments for arguments, _ in BAD])
+def test_bad_input_gets_one_line(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, said: str
+) -> None:
+    monkeypatch.chdir(files)
+    before = sorted(files.rglob("*"))
+    done = run(*arguments.split())
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("symguide: error: ")
+    assert len(done.err.splitlines()) == 1
+    assert said in done.err
+    assert sorted(files.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["solve", "verify"])
+def test_a_chain_too_large_is_refused_with_its_size(run: Run, command: str) -> None:
+    done = run(command, "hypercubes:D=10,side=3,overlap=1", "--w", "1")
+    assert done.status == 2
+    assert re.fullmatch(r"symguide: error: .*60000 reachable contexts.*; use .*\n", done.err)
+
+
+# --- help, processes, pipes -------------------------------------------------------------------------------------------
+
+
+def test_help_shows_every_command(run: Run) -> None:
+    done = run("--help")
+    assert run() == run("-h") == done
+    assert (done.status, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 120
+    for command in COMMANDS.values():
+        assert re.search(rf"^  {command.name} +\S.*{re.escape(command.summary)}", done.out, re.MULTILINE)
+    assert run("--version").out.startswith("symguide")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(run: Run, name: str) -> None:
+    done = run(name, "--help")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: symguide {name}")
+    assert COMMANDS[name].summary in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "solve --help", "prove --help", "solve xor --w -2", "solve xor --w x", "solve xor --bogus", "nothing"],
+)
+def test_help_and_argument_errors_are_light(arguments: str) -> None:
+    script = (
+        "import sys; from symguide.cli import main; main(sys.argv[1:]); "
+        "heavy = {'sympy', 'numpy', 'mpmath', 'flint', 'matplotlib', 'rich', 'scipy'}; "
+        "print('loaded:', *sorted(heavy & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", script, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    with spawn("solve", "xor", "--w", "-2") as process:
+        out, err = process.communicate()
+    assert (process.returncode, out, len(err.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize("arguments", ["--help", "list", "solve interval-overlap --w 1 --json"])
+def test_a_closed_pipe_is_no_drama(arguments: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with spawn(*arguments.split(), stdout=writing) as process:
+        os.close(writing)
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 2
+
+
+def test_a_full_disk_is_reported() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full to write to")
+    with open("/dev/full", "w") as full, spawn("list", "--json", stdout=full) as process:
+        _, err = process.communicate()
+    assert process.returncode == 2
+    assert err.startswith("symguide: error: ")
+    assert len(err.splitlines()) == 1
