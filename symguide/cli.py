@@ -482,7 +482,7 @@ def _solve(
     path = "array" if floats else None
     if exact:
         path = "exact" if all(strength.denominator == 1 for strength in strengths) else "symbolic"
-    with _busy(f"solving {problem}"), _long_integers():
+    with _busy(f"solving {problem}"):
         found = answer(_problem(problem, target), strengths, moments.fractions, rule, states, path)
     if as_json:
         _write_json(_document(found, moments.times, count))
@@ -538,7 +538,7 @@ def _verify(
     from symguide.evidence import weakest
     from symguide.tilt import guidance
 
-    with _busy(f"checking {problem}"), _long_integers():
+    with _busy(f"checking {problem}"):
         loaded = _problem(problem, target)
         points = [_rational(fraction) for fraction in moments.fractions] or [Fraction(1, 2)]
         found = _check(guidance(loaded, rule), strengths, points, precision)
@@ -656,11 +656,10 @@ def _prove(names: Sequence[str], out: str, pdf: bool, digits: str, as_json: bool
     from symguide.tables import progress_bar, proof_tables, screen
 
     derivations = select(names)
-    with _long_integers():
-        with progress_bar(derivations) as tell:
-            proofs = [run(derivation, precision, tell(derivation)) for derivation in derivations]
-        documents = {"-".join(proof.derivation.name.split()): proof_document([proof]) for proof in proofs}
-        files = _publish(out, documents, pdf)
+    with progress_bar(derivations) as tell:
+        proofs = [run(derivation, precision, tell(derivation)) for derivation in derivations]
+    documents = {"-".join(proof.derivation.name.split()): proof_document([proof]) for proof in proofs}
+    files = _publish(out, documents, pdf)
     passed = all(proof.verdict.passes for proof in proofs)
     if as_json:
         _write_json(
@@ -781,7 +780,7 @@ def _export(
     strength = strengths[0] if strengths else None
     schedule = _schedule(noise, horizon)
     texts: dict[str, str] = {}
-    with _busy(f"solving {problem}"), _long_integers():
+    with _busy(f"solving {problem}"):
         loaded = _problem(problem, target)
         solution = _solution(loaded, rule, strength)
         if latex is not None:
@@ -1006,7 +1005,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise SymguideError("standard output is closed, so answers have nowhere to go; open it")
-        status = _run(sys.argv[1:] if arguments is None else arguments)
+        with _long_integers():
+            status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:

@@ -35,13 +35,14 @@ from sympy import (
     cancel,
     exp,
     expand,
+    factor,
     fraction,
     log,
     oo,
     together,
 )
 from sympy.core.function import AppliedUndef, UndefinedFunction
-from sympy.core.relational import GreaterThan
+from sympy.core.relational import GreaterThan, Relational
 
 from symguide.errors import SymguideError
 from symguide.evidence import Evidence, Verdict, weakest
@@ -141,14 +142,14 @@ Check: TypeAlias = Callable[[Content], tuple[Verdict, str]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is to be shown: LaTeX prose, and the formulas it announces.
+    """What is to be shown: LaTeX prose, and the formulas it announces, each of which a step must show.
 
-    >>> Claim("The mask is left at rate $Z$.").content
-    ()
+    >>> Claim("Two halves are one.", (Eq(u / 2 + u / 2, u, evaluate=False),)).content
+    (Eq(u, u),)
     """
 
     statement: str
-    content: Content = ()
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +210,9 @@ class Derivation:
     Raises
     ------
     SymguideError
-        For a citation that does not resolve, for no steps, and for two of one name.
+        For a claim without formulas, a citation that does not resolve, no steps, and two of one name.
 
-    >>> Derivation("empty", "Nothing", Claim("Nothing holds."), (), ())
+    >>> Derivation("empty", "Nothing", Claim("Nothing holds.", (Eq(u, u, evaluate=False),)), (), ())
     Traceback (most recent call last):
     symguide.errors.SymguideError: derivation 'empty' has no steps, so it shows nothing; give it some
     """
@@ -231,6 +232,10 @@ class Derivation:
                     f"derivation {self.name!r} cites {key!r}, which no reference resolves; "
                     f"add it to REFERENCES or cite one of {', '.join(REFERENCES)}"
                 )
+        if not self.claim.content:
+            raise SymguideError(
+                f"derivation {self.name!r} claims no formula, so no machine can tell whether its steps show it; add one"
+            )
         if not self.steps:
             raise SymguideError(f"derivation {self.name!r} has no steps, so it shows nothing; give it some")
         for kind, names in (("steps", [x.name for x in self.steps]), ("instances", [x.name for x in self.instances])):
@@ -262,27 +267,39 @@ class Outcome:
 class Proof:
     """A derivation that was run.
 
-    >>> step = Step("halves", "Two halves.", (Eq(u / 2 + u / 2, u, evaluate=False),), "Addition.", identities())
-    >>> proof = run(Derivation("halves", "Halves", Claim("Two halves are one."), (), (step,)))
+    Attributes
+    ----------
+    derivation
+        What was run.
+    steps
+        What became of every step, in order.
+    claim
+        Whether the steps show what is claimed.
+    instances
+        What became of every instance.
+
+    >>> shown = (Eq((1 + u) ** 2, 1 + 2 * u + u**2, evaluate=False),)
+    >>> step = Step("square", "A square.", shown, "Multiplying out.", identities())
+    >>> proof = run(Derivation("square", "A square", Claim("A square.", shown), (), (step,)))
     >>> proof.verdict, proof.failed
     (<Verdict.PROVED: 4>, ())
     """
 
     derivation: Derivation
     steps: tuple[Outcome, ...]
+    claim: Outcome
     instances: tuple[Outcome, ...]
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """What the steps rest on, in order."""
-        return tuple(item for outcome in self.steps for item in outcome.evidence)
+        """What the theorem rests on: the steps in order, then the claim."""
+        return tuple(item for outcome in (*self.steps, self.claim) for item in outcome.evidence)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Steps and instances that are refuted or unknown; an instance that was not run is neither."""
-        return tuple(
-            outcome for outcome in (*self.steps, *self.instances) if not outcome.not_run and not outcome.verdict.passes
-        )
+        """Steps, claim and instances that are refuted or unknown; an instance that was not run is neither."""
+        outcomes = (*self.steps, self.claim, *self.instances)
+        return tuple(outcome for outcome in outcomes if not outcome.not_run and not outcome.verdict.passes)
 
     @property
     def verdict(self) -> Verdict:
@@ -311,10 +328,11 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
     progress
         Called before each step and instance, and once at the end with an empty name.
 
-    >>> step = Step("halves", "Two halves.", (Eq(u / 2 + u / 2, 2 * u, evaluate=False),), "No.", identities())
-    >>> proof = run(Derivation("wrong", "Halves", Claim("Two halves are two."), (), (step,)))
+    >>> shown = (Eq((1 + u) ** 2, 1 + u**2, evaluate=False),)
+    >>> step = Step("square", "A square.", shown, "Forgetting the middle.", identities())
+    >>> proof = run(Derivation("wrong", "A square", Claim("A square.", shown), (), (step,)))
     >>> proof.failed[0].name, proof.failed[0].evidence[0].detail
-    ('halves', 'u = 2*u is wrong at u = 1/3: 1/3 against 2/3')
+    ('square', '(u + 1)**2 = u**2 + 1 is wrong at u = 1/3: 16/9 against 10/9')
     """
     tell = progress or (lambda name, done, total: None)
     total = len(derivation.steps) + len(derivation.instances)
@@ -331,7 +349,15 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
         evidence, not_run = _try(instance, digits)
         instances.append(Outcome(instance.name, evidence, perf_counter() - begun, not_run))
     tell("", total, total)
-    return Proof(derivation, tuple(steps), tuple(instances))
+    return Proof(derivation, tuple(steps), Outcome("claim", (_claimed(derivation),), 0.0), tuple(instances))
+
+
+def _claimed(derivation: Derivation) -> Evidence:
+    shown = {item for step in derivation.steps for item in step.content}
+    for item in derivation.claim.content:
+        if item not in shown:
+            return Evidence("claim", Verdict.UNKNOWN, f"{_sentence(item)} is claimed, but no step shows it")
+    return Evidence("claim", Verdict.PROVED, "every formula of the claim is shown by a step")
 
 
 def _try(instance: Instance, digits: int) -> tuple[tuple[Evidence, ...], str]:
@@ -529,9 +555,9 @@ def _judged(relation: Basic, meaning: Meaning) -> tuple[Verdict, str]:
     if holds:
         return Verdict.PROVED, ""
     point = _point(relation, meaning)
-    values = [_value(side, point, meaning) for side in relation.args]
     shown = _sentence(relation)
-    if None in values:
+    values = _values(relation, point, meaning)
+    if values is None:
         return Verdict.UNKNOWN, f"{shown}: neither proved nor refuted"
     a, b = values
     gap = a - b
@@ -555,6 +581,8 @@ def _unfold(expression: Any, meaning: Meaning) -> Any:
 
 
 def _limit(form: Any, variable: Any, point: Any, direction: Any = None) -> Any:
+    if not variable.is_Symbol:
+        return Limit(form, variable, point)
     if variable == s and point == oo:
         form, variable, point = _powers(form), u, Integer(0)
     if variable == u and point == 0:
@@ -588,7 +616,7 @@ def _vanishes(expression: Any, meaning: Meaning) -> bool:
     expression = _sums(_powers(expression), names)
     if _cancels(expression):
         return True
-    gathered = _sums(_one_sum(expression), names)
+    gathered = _sums(_gathered(expression), names)
     return gathered != expression and _cancels(gathered)
 
 
@@ -616,7 +644,7 @@ def _sums(expression: Any, names: Mapping[Any, Expr]) -> Any:
         parts = []
         for term in Add.make_args(_expanded(function)):
             constant, rest = term.as_independent(variable, as_Add=False)
-            if rest.has(_INDEX):  # a sum within is opaque already
+            if variable != _INDEX and rest.has(_INDEX):  # a sum within is opaque already
                 parts.append(constant * Sum(rest, (variable, low, high)))
                 continue
             plain = _expanded(rest.xreplace({variable: _INDEX}))
@@ -627,19 +655,22 @@ def _sums(expression: Any, names: Mapping[Any, Expr]) -> Any:
     return expression.replace(Sum, fold)
 
 
-def _one_sum(expression: Any) -> Any:
-    """A linear combination of opaque sums over one range as one sum, its summand put over one denominator."""
-    inside, outside = [], []
+def _gathered(expression: Any) -> Any:
+    """Opaque sums of the same functions as one sum, its summand put over one denominator."""
+    inside: dict[frozenset[Any], list[Any]] = {}
+    outside = []
     for term in Add.make_args(_expanded(expression)):
         totals = [part for part in Mul.make_args(term) if isinstance(part, Sum)]
         if len(totals) == 1 and totals[0].limits == (_EVERY,):
-            inside.append(term / totals[0] * totals[0].function)
+            summand = totals[0].function
+            kind = frozenset(x for x in summand.atoms(PositionRate, TokenProbability, AppliedUndef) if x.has(_INDEX))
+            inside.setdefault(kind, []).append(term / totals[0] * summand)
         else:
             outside.append(term)
-    if not inside:
-        return expression
-    summand, back = _opaque(Add(*inside))
-    return Add(*outside, Sum(cancel(together(summand)).xreplace(back), _EVERY))
+    for parts in inside.values():
+        summand, back = _opaque(Add(*parts))
+        outside.append(Sum(factor(cancel(together(summand))).xreplace(back), _EVERY))
+    return Add(*outside)
 
 
 def _opaque(expression: Any) -> tuple[Any, Mapping[Any, Any]]:
@@ -701,19 +732,19 @@ def _point(relation: Any, meaning: Meaning) -> _Point:
     return _Point(values, laws[0], mixture)
 
 
-def _value(expression: Any, point: _Point, meaning: Meaning) -> Any:
-    """A number, or ``None`` where the expression has none."""
-    named = Meaning(meaning.functions, {key: value for key, value in meaning.rules.items() if isinstance(key, Symbol)})
-    expression = _unfold(expression, named)
-    if expression.has(Limit):
+def _values(relation: Any, point: _Point, meaning: Meaning) -> tuple[Any, Any] | None:
+    """Both sides as numbers; ``None`` where one has none."""
+    # Names are opened; a rule between token laws, such as Bayes', is not used but put to the test.
+    rules = {key: value for key, value in meaning.rules.items() if isinstance(key, Symbol | AppliedUndef)}
+    sides = Tuple(*(_unfold(side, Meaning(meaning.functions, rules)) for side in relation.args))
+    if sides.has(Limit):
         return None
-    expression = expression.subs(dict(point.values))
-    expression = expression.replace(Sum, lambda function, *limits: _spelled(function, limits))
-    expression = expression.replace(TokenProbability, point.probability).replace(PositionRate, point.rate)
-    rest = sorted(expression.atoms(AppliedUndef), key=str)
-    exact = expression.xreplace({item: Rational(i + 3, i + 7) for i, item in enumerate(rest)})
-    number = exact if exact.is_Rational else exact.evalf(40)
-    return number if number.is_Number and number.is_finite else None
+    sides = sides.subs(dict(point.values)).replace(Sum, lambda function, *limits: _spelled(function, limits))
+    sides = sides.replace(TokenProbability, point.probability).replace(PositionRate, point.rate)
+    rest = sorted(sides.atoms(AppliedUndef), key=str)
+    exact = sides.xreplace({item: Rational(i + 3, i + 7) for i, item in enumerate(rest)})
+    left, right = (side if side.is_Rational else side.evalf(40) for side in exact)
+    return (left, right) if all(x.is_Number and x.is_finite for x in (left, right)) else None
 
 
 def _spelled(function: Any, limits: Sequence[Any]) -> Any:
@@ -723,6 +754,8 @@ def _spelled(function: Any, limits: Sequence[Any]) -> Any:
 
 
 def _sentence(relation: Any) -> str:
+    if not isinstance(relation, Relational):
+        return str(relation)
     sign = "=" if isinstance(relation, Eq) else ">="
     text = f"{relation.args[0]} {sign} {relation.args[1]}"
     return text if len(text) <= 120 else f"{text[:70]} ... {text[-40:]}"
@@ -738,8 +771,9 @@ def _short(number: Any) -> str:
 def proof_document(proofs: Sequence[Proof], title: str = "") -> str:
     r"""Theorem, proof, table of the checks made and how strong each is, notation, references: an article in LaTeX.
 
-    >>> step = Step("halves", "Two halves.", (Eq(u / 2 + u / 2, u, evaluate=False),), "Addition.", identities())
-    >>> source = proof_document([run(Derivation("halves", "Halves", Claim("Two halves are one."), (), (step,)))])
+    >>> shown = (Eq((1 + u) ** 2, 1 + 2 * u + u**2, evaluate=False),)
+    >>> step = Step("square", "A square.", shown, "Multiplying out.", identities())
+    >>> source = proof_document([run(Derivation("square", "A square", Claim("A square.", shown), (), (step,)))])
     >>> r"\begin{claim}" in source, "proved" in source
     (True, True)
     """
@@ -776,7 +810,7 @@ def _argument(proof: Proof) -> str:
 
 
 def _table(proof: Proof) -> str:
-    rows = [(outcome.name, item) for outcome in proof.steps for item in outcome.evidence]
+    rows = [(outcome.name, item) for outcome in (*proof.steps, proof.claim) for item in outcome.evidence]
     lines = [rf"{escape(name)} & {item.verdict} & {escape(item.detail)} \\" for name, item in rows]
     table = _longtable("Step & Verdict & What was seen", lines)
     text = (
@@ -788,9 +822,11 @@ def _table(proof: Proof) -> str:
     lines = []
     for outcome in proof.instances:
         if outcome.not_run:
-            lines.append(rf"{escape(outcome.name)} & not run & {escape(outcome.not_run)} \\")
+            verdict, seen = "not run", outcome.not_run
         else:
-            lines.append(rf"{escape(outcome.name)} & {outcome.verdict} & {escape(_by_verdict(outcome.evidence))} \\")
+            verdict, seen = str(outcome.verdict), _by_verdict(outcome.evidence)
+        name = escape(outcome.name).replace(",", r",\allowbreak{}").replace("=", r"=\allowbreak{}")
+        lines.append(rf"{name} & {verdict} & {escape(seen)} \\")
     instances = _longtable("Instance & Verdict & What was seen", lines)
     remark = "The same closed form on data: instances corroborate the theorem and are no part of its proof."
     return f"{text}\n\n{remark}\n\n{instances}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, reduce
 from typing import Any, TypeAlias
 
-from sympy import QQ, Add, Expr, Integer, Mul, Pow, cancel, exp, factorrat, together
+from sympy import QQ, Add, Expr, Integer, Mul, Pow, Symbol, cancel, exp, factorrat, together
 from sympy.polys.rings import PolyElement, ring
 
 from symguide.exp_dd import exp_dd, in_powers
@@ -136,10 +136,16 @@ def vanishes(expression: Expr, rates: Iterable[Expr], definitions: Mapping[Expr,
     return spelled.count_ops() <= MAX_OPERATIONS and _is_zero(spelled)
 
 
-@lru_cache(maxsize=65536)
 def _is_zero(expression: Expr) -> bool:
     if expression.is_Number:
         return expression == 0
+    # The sums of different paths differ in the names of their rates only.
+    names = {symbol: Symbol(f"x{j}") for j, symbol in enumerate(sorted(expression.free_symbols, key=str))}
+    return _is_zero_named(expression.xreplace(names))
+
+
+@lru_cache(maxsize=65536)
+def _is_zero_named(expression: Expr) -> bool:
     numerator = _numerator(expression)
     return cancel(together(expression)) == 0 if numerator is None else not numerator
 

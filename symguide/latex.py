@@ -22,6 +22,7 @@ from sympy import (
     Expr,
     Function,
     Integer,
+    Limit,
     Mul,
     Ne,
     Pow,
@@ -249,8 +250,13 @@ def _is_late(part: Any) -> bool:
 
 
 def _tidy(expression: Any) -> Any:
-    """Signs taken out of factors that are sums of negative terms only."""
-    return expression.replace(lambda part: isinstance(part, Mul), _signs_first)
+    """Signs taken out of factors that are sums of negative terms only; what needs no change stays as it was written."""
+    parts = tuple(map(_tidy, expression.args))
+    if parts != expression.args:
+        # A number times a sum was left undistributed on purpose.
+        kept = isinstance(expression, Mul) and len(parts) == 2 and parts[0].is_Number and isinstance(parts[1], Add)
+        expression = Mul(*parts, evaluate=False) if kept else expression.func(*parts)
+    return _signs_first(expression) if isinstance(expression, Mul) else expression
 
 
 def _signs_first(product: Any) -> Any:
@@ -363,6 +369,9 @@ def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
         case Sum():
             head = printer.doprint(Sum(Symbol("X"), *expression.limits)).removesuffix("X").rstrip()
             return _group(_layout(expression.function, inner), room, head)
+        case Limit():
+            head = printer.doprint(Limit(Symbol("X"), *expression.args[1:])).removesuffix("X").rstrip()
+            return _group(_layout(expression.args[0], inner), room, head)
         case Integer():
             digits = str(expression)
             return _pack([[digits[i : i + 20]] for i in range(0, len(digits), 20)], room, tight=True)
@@ -475,22 +484,31 @@ class Fragment:
         return f"$\\displaystyle {self}$"
 
 
-_Row: TypeAlias = tuple[str, Any] | tuple[str, Any, str]
+_Row: TypeAlias = tuple[str | Basic, Any] | tuple[str | Basic, Any, str]
 """A left-hand side, a right-hand side, and the relation between them, ``=`` unless said."""
 
 
 def _aligned(pairs: Iterable[_Row], more: Iterable[str] = ()) -> Fragment:
     """Relations aligned at their signs, each right-hand side over as many rows as it needs; then rows as they are.
 
-    A left-hand side that would leave the right ones too little room stands in their column, on rows of its own.
+    Left-hand sides that would leave the right ones too little room stand in their column, on rows of their own.
     """
-    rows = [(left, right, *(sign or ["="])) for left, right, *sign in pairs]
-    column = max((width(left) for left, *_ in rows if width(left) <= WIDTH / 2), default=0.0)
+    rows = [
+        (left, tex(left) if isinstance(left, Basic) else left, right, *(sign or ["="])) for left, right, *sign in pairs
+    ]
+    column = max((width(left) for _, left, *_ in rows), default=0.0)
+    if any(column + width(tex(right)) > WIDTH - 2.0 for *_, right, _ in rows):
+        column = max((width(left) for _, left, *_ in rows if width(left) <= WIDTH / 2), default=0.0)
+    room = WIDTH - column - 2.0
     out: list[str] = []
-    for left, right, sign in rows:
-        first, *others = _layout(right, WIDTH - column - 2.0)
-        beside = width(left) <= WIDTH / 2
-        out += [f"{left} &{sign} {first}"] if beside else [f"&{left}", rf"&\quad {sign} {first}"]
+    for form, left, right, sign in rows:
+        if width(left) <= column:
+            first, *others = _layout(right, room)
+            out.append(f"{left} &{sign} {first}")
+        else:
+            above, *below = _layout(form, room) if isinstance(form, Basic) else [left]
+            first, *others = _layout(right, room)
+            out += [f"&{above}", *(rf"&\quad {line}" for line in below), rf"&{sign} {first}"]
         out += [rf"&\qquad {line}" for line in others]
     return Fragment((*out, *more))
 
@@ -508,15 +526,7 @@ def equations(items: Iterable[Basic]) -> Fragment:
     s &= - \ln{\left(u \right)}
     """
     signs = {"==": "=", "!=": r"\neq", "<": "<", ">": ">", "<=": r"\leq", ">=": r"\geq"}
-    rows: list[_Row] = []
-    for item in items:
-        if not isinstance(item, Relational):
-            rows.append(("", item, ""))
-        elif width(tex(item.lhs)) <= WIDTH / 2:
-            rows.append((tex(item.lhs), item.rhs, signs[item.rel_op]))
-        else:
-            *lines, last = _layout(item.lhs, WIDTH - 2.0)
-            rows.append(("\\\\\n&\\quad ".join([*lines, last]), item.rhs, signs[item.rel_op]))
+    rows = [(x.lhs, x.rhs, signs[x.rel_op]) if isinstance(x, Relational) else ("", x, "") for x in items]
     return _aligned(rows)
 
 

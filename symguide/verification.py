@@ -3,7 +3,7 @@
 # SymPy types the parts of its trees as Basic; here they are expressions.
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import flint
 import mpmath
-from sympy import Add, Expr, Integer, Mul, Sum, log
+from sympy import Add, Expr, Integer, Mul, Sum, default_sort_key, exp, log
 
 from symguide.arithmetic import BALLS
 from symguide.chain import Chain
@@ -219,33 +219,51 @@ def _residual(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
 
 
 def _solves(trial: Trial) -> bool:
-    """Whether every coefficient of ``s^k e^{−Λs}`` in the equations cancels, rates taken as independent symbols."""
+    """Whether every coefficient of ``s^k e^{−Λs}`` in the equations cancels, rates taken as independent symbols.
+
+    First among the terms of one set of exit rates, where a correct form cancels path by path; then among all that is left.
+    """
     chain = trial.chain
     if any(not rate.free_symbols and not rate.is_Rational for rate in chain.exit_rates):
         return False  # whether radicals coincide is no matter of cancelling
-    following = defaultdict(int, {})
-    for reveals in chain.incoming:
-        for reveal in reveals:
-            following[reveal.source] += 1
+    following = Counter(reveal.source for reveals in chain.incoming for reveal in reveals)
     work = sum(
         (3 + following[state]) * sum(len(atom.nodes) for atom in claim.atoms(exp_dd))
         for state, claim in enumerate(trial.claims)
     )
     if work > MAX_PROOF:
         return False
-    parts = [exponential_parts(claim) for claim in trial.claims]
-    for state, slope in enumerate(trial.slopes):
-        sides = [(Integer(1), exponential_parts(slope)), (chain.exit_rate(state), parts[state])]
-        sides += [(-reveal.rate, parts[reveal.source]) for reveal in chain.incoming[state]]
-        gathered: dict[Any, list[Expr]] = defaultdict(list)
-        for factor, side in sides:
-            if side is None:
+    terms = [[(_nodes(term), term) for term in Add.make_args(claim)] for claim in trial.claims]
+    for state, own in enumerate(terms):
+        rate = chain.exit_rate(state)
+        sides = [(nodes, Integer(1), term.diff(s)) for nodes, term in own]
+        sides += [(nodes, rate, term) for nodes, term in own]
+        sides += [
+            (tuple(sorted((*nodes, rate), key=default_sort_key)), -reveal.rate, term)
+            for reveal in chain.incoming[state]
+            for nodes, term in terms[reveal.source]
+        ]
+        gathered: dict[Any, dict[Any, list[Expr]]] = defaultdict(lambda: defaultdict(list))
+        for nodes, factor, side in sides:
+            parts = exponential_parts(side)
+            if parts is None:
                 return False
-            for key, summands in side.items():
-                gathered[key] += [factor * summand for summand in summands]
-        if not all(_vanishes(trial, Add(*summands)) for summands in gathered.values()):
-            return False
+            for key, summands in parts.items():
+                gathered[key][nodes] += [factor * summand for summand in summands]
+        for groups in gathered.values():
+            sums = (Add(*summands) for summands in groups.values())
+            if not _vanishes(trial, Add(*(left for left in sums if not _vanishes(trial, left)))):
+                return False
     return True
+
+
+def _nodes(term: Expr) -> tuple[Expr, ...]:
+    """The exit rates of a term with one divided difference or exponential; none for any other."""
+    atoms = term.atoms(exp_dd, exp)
+    if len(atoms) != 1:
+        return ()
+    (atom,) = atoms
+    return atom.nodes if isinstance(atom, exp_dd) else (-atom.args[0].diff(s),)
 
 
 def _rates(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:

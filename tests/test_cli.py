@@ -152,7 +152,7 @@ def check_quantity(given: Any, quantity: Quantity | None) -> None:
     else:
         assert type(given["exact"]) is str
         read = sympy.sympify(given["exact"])
-        assert abs(sympy.N(read, 30) - given["value"]) <= 1e-14 * abs(given["value"])
+        assert abs(sympy.N(read, 30) - given["value"]) <= max(1e-14 * abs(given["value"]), 5e-324)
         if isinstance(quantity.exact, Fraction):
             assert Fraction(given["exact"]) == quantity.exact
 
@@ -260,13 +260,18 @@ def test_top_keeps_the_most_probable_in_order(run: Run) -> None:
 
 def test_dead_contexts_are_reported_only_where_they_are(run: Run, tmp_path: Path) -> None:
     singular = tmp_path / "singular.json"
-    laws = '"conditional": [[[0, 0], "1/2"], [[1, 1], "1/2"]], "unconditional": [[[0, 1], "1/2"], [[1, 0], "1/2"]]'
+    laws = '"conditional": [[[0, 0], "1/2"], [[1, 1], "1/2"]], "unconditional": [[[0, 0], "1/2"], [[1, 0], "1/2"]]'
     singular.write_text(f'{{"vocabulary": 2, "length": 2, "pair": {{{laws}}}}}')
-    done = run("solve", str(singular), "--w", "-1/2", "--json")
+    done = run("solve", str(singular), "--w", "-1/2", "0", "--json")
     assert done.status == 0
-    (result,) = done.document["results"]
-    assert result["terminal"] == []
-    assert result["dead"] == {"value": 1.0, "exact": "1"}
+    alive, unguided = done.document["results"]
+    # Revealing a first token 1 excludes both second tokens: (1, M) is dead, at rate 1/2 against 1/2 + sqrt(1/2).
+    assert [entry["tokens"] for entry in alive["terminal"]] == [[0, 0]]
+    assert alive["dead"].keys() == {"value", "exact"}
+    assert alive["dead"]["value"] == pytest.approx(0.5 / (1 + 0.5**0.5), rel=1e-15)
+    assert sympy.simplify(sympy.sympify(alive["dead"]["exact"]) - 1 / (2 + sympy.sqrt(2))) == 0
+    assert "dead" not in unguided
+    assert "probability of a dead context" in run("solve", str(singular), "--w", "-1/2").out
 
 
 def test_numbers_of_any_length_are_written(run: Run) -> None:
