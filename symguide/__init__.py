@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from symguide.datasets import load, load_mixture
     from symguide.errors import SymguideError
     from symguide.evidence import Evidence, Verdict
-    from symguide.exp_dd import exp_dd
     from symguide.functionals import Distribution, terminal_law, tilted_law
     from symguide.law import TableLaw
     from symguide.mixture import ClassMixture, Problem
@@ -51,7 +50,6 @@ __all__ = [
     "compile_expression",
     "compile_solution",
     "enclose",
-    "exp_dd",
     "guidance",
     "guided_chain",
     "kolmogorov",
@@ -73,7 +71,6 @@ _HOMES = {
     "datasets": ("load", "load_mixture"),
     "errors": ("SymguideError",),
     "evidence": ("Evidence", "Verdict"),
-    "exp_dd": ("exp_dd",),
     "functionals": ("Distribution", "terminal_law", "tilted_law"),
     "law": ("TableLaw",),
     "mixture": ("ClassMixture", "Problem"),

@@ -19,7 +19,6 @@ from symguide.chain import Chain
 from symguide.compiled import compile_expression
 from symguide.errors import ClockError, DataError, NotExactError, StrengthError, SymguideError
 from symguide.exp_dd import exp_dd
-from symguide.exponentials import at_infinity
 from symguide.family import PositionRate, TokenProbability
 from symguide.law import Context, format_context
 from symguide.naming import NamedChain
@@ -149,25 +148,14 @@ class Trial:
         return tuple(claim.diff(s) for claim in self.claims)
 
     @cached_property
-    def ends(self) -> tuple[Mapping[int, Expr] | None, ...]:
-        """What stays of every claim as ``s → ∞``, by powers of ``s``."""
-        return tuple(map(at_infinity, self.claims))
-
-    @cached_property
     def rates(self) -> tuple[Expr, ...]:
         """The different rates of the chain, exit rates included."""
         return (*dict.fromkeys([reveal.rate for row in self.chain.incoming for reveal in row]), *self.chain.exit_rates)
 
     @cached_property
     def tables(self) -> tuple[Mapping[Expr, flint.arb], ...]:
-        """Enclosures, at every point, of claims, slopes, rates, and of what stays."""
-        ends = [part for end in self.ends if end is not None for part in end.values()]
-        return tuple(self.enclose([*self.claims, *self.slopes, *self.rates, *ends], self.points))
-
-    @cached_property
-    def starts(self) -> tuple[Mapping[Expr, flint.arb], ...]:
-        """Enclosures, at every point, of the claims at ``s = 0``."""
-        return tuple(self.enclose(self.claims, [replace(point, u=Fraction(1)) for point in self.points]))
+        """Enclosures of claims and rates at every point."""
+        return tuple(self.enclose([*self.claims, *self.rates], self.points))
 
     def enclose(self, expressions: Iterable[Expr], points: Iterable[Point]) -> Iterator[Mapping[Expr, flint.arb]]:
         """Balls for some expressions at some points, if possible with three digits more than wanted."""

@@ -4,7 +4,7 @@
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
@@ -20,7 +20,7 @@ from symguide.chain import Chain
 from symguide.errors import SymguideError
 from symguide.evidence import Evidence, Verdict, weakest
 from symguide.exp_dd import exp_dd
-from symguide.exponentials import exponential_parts, vanishes
+from symguide.exponentials import at_infinity, exponential_parts, vanishes
 from symguide.integrate import MAX_MATRIX, exponential, integrate
 from symguide.law import format_context
 from symguide.naming import NamedChain
@@ -163,7 +163,7 @@ def verify(
     return Report(tuple(evidence.values()), tuple(notes))
 
 
-def sample(chain: Chain[Any], contexts: int = 128, terms: int = 4000, seed: int = 0) -> Chain[Any]:
+def sample(chain: Chain[Any], contexts: int = 150, terms: int = 2000, seed: int = 0) -> Chain[Any]:
     """The chain itself, or the ancestors of a seeded sample of its terminal contexts where it is too large to solve.
 
     Ancestors are closed under predecessors, so their probabilities are those of the whole chain.
@@ -195,27 +195,29 @@ def _initial_value(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
         values = (claim.xreplace({s: Integer(0)}) for claim in trial.claims)
         return all(_vanishes(trial, value - one) for value, one in zip(values, expected, strict=True))
 
-    deviations = [
-        (f"P{format_context(context)} at s = 0, {point}", table[claim] - one, flint.arb(1))
-        for point, table in zip(trial.points, trial.starts, strict=True)
-        for context, claim, one in zip(trial.chain.states, trial.claims, expected, strict=True)
-    ]
-    return _judge(trial, deviations, proof, f"one at the start, zero elsewhere ({_among(trial, trial.chain)})")
+    def deviations() -> Iterator[Deviation]:
+        at_start = [replace(point, u=Fraction(1)) for point in trial.points]
+        for point, table in zip(trial.points, trial.enclose(trial.claims, at_start), strict=True):
+            for context, claim, one in zip(trial.chain.states, trial.claims, expected, strict=True):
+                yield f"P{format_context(context)} at s = 0, {point}", table[claim] - one, flint.arb(1)
+
+    return _judge(trial, proof, deviations, f"one at the start, zero elsewhere ({_among(trial, trial.chain)})")
 
 
 def _residual(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
     chain = trial.chain
-    deviations: list[Deviation] = []
-    for point, table in zip(trial.points, trial.tables, strict=True):
-        for state, context in enumerate(chain.states):
-            terms = [-table[reveal.rate] * table[trial.claims[reveal.source]] for reveal in chain.incoming[state]]
-            terms += [table[trial.slopes[state]], table[chain.exit_rate(state)] * table[trial.claims[state]]]
-            scale = sum((abs(term) for term in terms), start=flint.arb(0))
-            where = f"equation of P{format_context(context)} at {point}"
-            deviations.append((where, sum(terms, start=flint.arb(0)), scale))
-    return _judge(
-        trial, deviations, lambda: _solves(trial), f"dP/ds = A P holds, derivative by SymPy ({_among(trial, chain)})"
-    )
+
+    def deviations() -> Iterator[Deviation]:
+        speeds = trial.enclose(trial.slopes, trial.points)
+        for point, table, speed in zip(trial.points, trial.tables, speeds, strict=True):
+            for state, context in enumerate(chain.states):
+                terms = [-table[reveal.rate] * table[trial.claims[reveal.source]] for reveal in chain.incoming[state]]
+                terms += [speed[trial.slopes[state]], table[chain.exit_rate(state)] * table[trial.claims[state]]]
+                scale = sum((abs(term) for term in terms), start=flint.arb(0))
+                yield f"equation of P{format_context(context)} at {point}", sum(terms, start=flint.arb(0)), scale
+
+    said = f"dP/ds = A P holds, derivative by SymPy ({_among(trial, chain)})"
+    return _judge(trial, lambda: _solves(trial), deviations, said)
 
 
 def _solves(trial: Trial) -> bool:
@@ -280,12 +282,14 @@ def _rates(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
         return Verdict.PROVED, said
     if any(gap.has(Sum) or not gap.free_symbols <= trial.points[0].values.keys() for gap in open_gaps.values()):
         return Verdict.UNKNOWN, f"not seen to cancel: {next(iter(open_gaps.values()))}"
-    deviations = [
-        (f"exit rate of {format_context(chain.states[state])} at {point}", table[gap], 1 + abs(table[gap]))
-        for point, table in zip(trial.points, trial.enclose(open_gaps.values(), trial.points), strict=True)
-        for state, gap in open_gaps.items()
-    ]
-    return _judge(trial, deviations, lambda: False, said)
+
+    def deviations() -> Iterator[Deviation]:
+        for point, table in zip(trial.points, trial.enclose(open_gaps.values(), trial.points), strict=True):
+            for state, gap in open_gaps.items():
+                where = f"exit rate of {format_context(chain.states[state])} at {point}"
+                yield where, table[gap], 1 + abs(table[gap])
+
+    return _judge(trial, lambda: False, deviations, said)
 
 
 def _over_tokens(rate: Expr, token: Any, vocabulary: Any) -> Expr:
@@ -319,52 +323,55 @@ def _mass(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
     if trial.is_family:
         reason = "conserved by the equations, all N tokens counted, because exit rates are sums over them"
         return (Verdict.PROVED, f"{said}: {reason}") if proof() else (Verdict.UNKNOWN, "not proved to be conserved")
-    deviations = [
-        (f"sum at {point}", sum((table[claim] for claim in trial.claims), start=flint.arb(-1)), flint.arb(1))
-        for point, table in zip(trial.points, trial.tables, strict=True)
-    ]
-    return _judge(trial, deviations, proof, said, Verdict.ENCLOSED)
+
+    def deviations() -> Iterator[Deviation]:
+        for point, table in zip(trial.points, trial.tables, strict=True):
+            yield f"sum at {point}", sum((table[claim] for claim in trial.claims), start=flint.arb(-1)), flint.arb(1)
+
+    return _judge(trial, proof, deviations, said, Verdict.ENCLOSED)
 
 
 def _positivity(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
+    if all(term.is_nonnegative for claim in trial.claims for term in Add.make_args(claim)):
+        return Verdict.PROVED, f"sums of positive terms ({_among(trial, trial.chain)})"
     for point, table in zip(trial.points, trial.tables, strict=True):
         for context, claim in zip(trial.chain.states, trial.claims, strict=True):
             if table[claim] < 0:
-                return Verdict.REFUTED, f"P{format_context(context)} is {table[claim].str(6, radius=False)} at {point}"
-    if all(term.is_nonnegative for claim in trial.claims for term in Add.make_args(claim)):
-        return Verdict.PROVED, f"sums of positive terms ({_among(trial, trial.chain)})"
-    if all(table[claim] >= 0 for table in trial.tables for claim in trial.claims):
-        return Verdict.AGREES, f"no negative value at {len(trial.points)} points ({_among(trial, trial.chain)})"
-    return Verdict.UNKNOWN, f"the sign of some value is not resolved at {trial.digits} digits"
+                return Verdict.REFUTED, f"P{format_context(context)} is {_short(table[claim])} at {point}"
+            if not table[claim] >= 0:
+                return Verdict.UNKNOWN, f"the sign of P{format_context(context)} is not resolved at {point}"
+    return Verdict.AGREES, f"no negative value at {len(trial.points)} points ({_among(trial, trial.chain)})"
 
 
 def _limit(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
     chain = trial.chain
     lasting = {*chain.terminal, *chain.dead}
     ends: list[Mapping[int, Expr]] = []
-    for context, end in zip(chain.states, trial.ends, strict=True):
+    for context, claim in zip(chain.states, trial.claims, strict=True):
+        end = at_infinity(claim)
         if end is None:
             return Verdict.UNKNOWN, f"P{format_context(context)}: signs of its rates are open, so is what it tends to"
-        ends.append(end)
-    deviations: list[Deviation] = []
-    for point, table in zip(trial.points, trial.tables, strict=True):
-        visits = chain.map(lambda rate, table=table: table[rate], BALLS).jump_law()
-        for state, end in enumerate(ends):
-            where = f"P{format_context(chain.states[state])} as u → 0, {point}"
-            expected = visits[state] if state in lasting else flint.arb(0)
-            constant = table[end[0]] if 0 in end else flint.arb(0)
-            deviations.append((where, constant - expected, abs(constant) + expected))
-            deviations += [(f"{where}: coefficient of s^{k}", table[c], flint.arb(1)) for k, c in end.items() if k]
+        ends.append({0: Integer(0), **end})
 
     def proof() -> bool:
         visits = _visits(chain)
         return visits is not None and all(
             _vanishes(trial, part - (visits[state] if state in lasting and power == 0 else 0))
             for state, end in enumerate(ends)
-            for power, part in {0: Integer(0), **end}.items()
+            for power, part in end.items()
         )
 
-    return _judge(trial, deviations, proof, f"u → 0 gives the law of the jump chain ({_among(trial, chain)})")
+    def deviations() -> Iterator[Deviation]:
+        lasts = trial.enclose([part for end in ends for part in end.values()], trial.points)
+        for point, table, last in zip(trial.points, trial.tables, lasts, strict=True):
+            visits = chain.map(lambda rate, table=table: table[rate], BALLS).jump_law()
+            for state, end in enumerate(ends):
+                for power, part in end.items():
+                    where = f"P{format_context(chain.states[state])} as u → 0, coefficient of s^{power}, {point}"
+                    expected = visits[state] if state in lasting and power == 0 else flint.arb(0)
+                    yield where, last[part] - expected, abs(last[part]) + abs(expected)
+
+    return _judge(trial, proof, deviations, f"u → 0 gives the law of the jump chain ({_among(trial, chain)})")
 
 
 def _visits(chain: Chain[Expr]) -> list[Expr] | None:
@@ -454,19 +461,20 @@ Deviation: TypeAlias = tuple[str, flint.arb, flint.arb]
 
 def _judge(
     trial: Trial,
-    deviations: Sequence[Deviation],
     proof: Callable[[], bool],
+    deviations: Callable[[], Iterable[Deviation]],
     said: str,
     numerical: Verdict = Verdict.AGREES,
 ) -> tuple[Verdict, str]:
-    """Refuted by a ball without zero; else proved; else as good as the balls are tight."""
-    wrong = [item for item in deviations if item[1].is_finite() and not item[1].contains(0)]
-    if wrong:
-        where, ball, scale = max(wrong, key=lambda item: float((abs(item[1]) / item[2]).mid()))
-        return Verdict.REFUTED, f"{where}: off by {_short(ball)} where terms are of size {_short(scale)}"
+    """Proved; else refuted by a ball without zero; else as good as the balls are tight."""
     if proof():
         return Verdict.PROVED, f"{said}, identically"
-    loose = [where for where, ball, scale in deviations if not is_tight(ball, scale, trial.digits)]
+    found = list(deviations())
+    wrong = [item for item in found if item[1].is_finite() and not item[1].contains(0)]
+    if wrong:
+        where, ball, scale = max(wrong, key=lambda item: float((item[1] / item[2]).abs_lower()))
+        return Verdict.REFUTED, f"{where}: off by {_short(ball)} where terms are of size {_short(scale)}"
+    loose = [where for where, ball, scale in found if not is_tight(ball, scale, trial.digits)]
     if loose:
         return Verdict.UNKNOWN, f"{loose[0]}: not resolved at {trial.digits} digits"
     return numerical, f"{said}, to {trial.digits} digits at {len(trial.points)} points"
