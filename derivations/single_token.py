@@ -9,11 +9,22 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from sympy import Abs, Derivative, Eq, Function, Integer, Lambda, Limit, Mul, Rational, Sum, Tuple, exp, log
+from sympy import Abs, Derivative, Function, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, log
 
 from symguide.chain import guided_chain
 from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Meaning, Step, equations_of, identities, solves
+from symguide.derivation import (
+    Claim,
+    Derivation,
+    Instance,
+    Meaning,
+    Step,
+    equal,
+    equations_of,
+    identities,
+    solves,
+    times,
+)
 from symguide.evidence import Evidence
 from symguide.exp_dd import exp_dd
 from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
@@ -33,24 +44,17 @@ q: Any = Function("q", positive=True)
 posterior: Any = Function("p|", positive=True)
 
 
-def equal(left: Any, right: Any) -> Eq:
-    return Eq(left, right, evaluate=False)
-
-
-def p(token: Any, of_class: bool = False) -> TokenProbability:
+def p(token: Any, of_class: bool = False) -> Any:
     """``p(v)``, or ``p(v|z)``."""
     return TokenProbability(Integer(1), token, Tuple(MASK_SYMBOL), Integer(of_class))
 
 
-def over_tokens(form: Any) -> Sum:
+def over_tokens(form: Any) -> Any:
     return Sum(form, (v, 0, vocabulary_size - 1))
 
 
-def half(form: Any) -> Any:
-    return Mul(Rational(1, 2), form, evaluate=False)
-
-
 INTENSITY = (p(v, True) / p(v)) ** w * p(v, True)
+HALF = Rational(1, 2)
 PATH = (1 - u**Z) * q(x) / Z
 NORMALISED_PATH = (1 - u) * q(x) / Z
 END: Any = unknown(SHOWN, Integer(0))
@@ -59,7 +63,7 @@ TV: Any = Function("TV")(u)
 
 def distance(mask: Any, path: Any) -> Any:
     """``½ Σ |P_x(u) − P_x(0)|`` over the mask and all tokens."""
-    return half(Abs(mask) + over_tokens(Abs(q(v) / Z - path.subs(x, v))))
+    return times(HALF, Abs(mask) + over_tokens(Abs(q(v) / Z - path.subs(x, v))))
 
 
 MEANING = Meaning(

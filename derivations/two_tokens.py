@@ -6,10 +6,11 @@ arXiv:2506.10971).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from sympy import Derivative, Eq, Expr, Function, Ge, Integer, Lambda, Limit, Mul, Rational, Sum, Tuple, exp, oo
+from sympy import Derivative, Expr, Function, Ge, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, oo
 
 from symguide.arithmetic import RATIONAL
 from symguide.chain import guided_chain
@@ -21,9 +22,11 @@ from symguide.derivation import (
     Instance,
     Meaning,
     Step,
+    equal,
     equations_of,
     identities,
     solves,
+    times,
 )
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import exp_dd
@@ -45,23 +48,15 @@ Z1, Z2, c, d = FAMILY.definitions
 x: Any = BOTH[0]
 y: Any = BOTH[1]
 v: Any = symbol("v", integer=True, nonnegative=True)
-rate: Any = Z1 + Z2
+rate: Any = Z1 + Z2  # at which the start is left
+HALF = Rational(1, 2)
+TV: Any = Function("TV")(u)
 q1, q2, q1_after, q2_after = (Function(name, positive=True) for name in ("q_1", "q_2", "q_1|", "q_2|"))
 p_xz, p_x, p_zw = (symbol(name, positive=True) for name in ("p(x|z)", "p(x)", "p_{z,w}(x)"))
 total, kappa, a, b = (symbol(name, positive=True) for name in ("S", "kappa", "a", "b"))
 
-TV: Any = Function("TV")(u)
 
-
-def equal(left: Any, right: Any) -> Eq:
-    return Eq(left, right, evaluate=False)
-
-
-def half(form: Any) -> Any:
-    return Mul(Rational(1, 2), form, evaluate=False)
-
-
-def p(position: int, token: Any, other: Any = None, of_class: bool = False) -> TokenProbability:
+def p(position: int, token: Any, other: Any = None, of_class: bool = False) -> Any:
     """``p_i(v)`` or, with the other token shown, ``p_i(v|x)``; of the class ``z`` or not."""
     shown = MASK_SYMBOL if other is None else other
     context = (MASK_SYMBOL, shown) if position == 1 else (shown, MASK_SYMBOL)
@@ -89,18 +84,10 @@ INTENSITIES = {
     q1_after: Lambda((v, y), intensity(1, v, y)),
 }
 BAYES = {p(1, x, y, flag): p(1, x, None, flag) * p(2, y, x, flag) / p(2, y, None, flag) for flag in (False, True)}
-CHAIN_RULE = {
-    p_xz: p(1, x, None, True) * p(2, y, x, True),
-    p_x: p(1, x) * p(2, y, x),
-}
-PLAIN = Meaning(functions=INTENSITIES, sums=FAMILY.definitions)
+CHAIN_RULE = {p_xz: p(1, x, None, True) * p(2, y, x, True), p_x: p(1, x) * p(2, y, x)}
 tilted_weight: Any = p_xz * (p_xz / p_x) ** w
-CHAINED = Meaning(
-    functions=INTENSITIES,
-    rules={**BAYES, **CHAIN_RULE, kappa: rate / total, p_zw: tilted_weight / total},
-    sums=FAMILY.definitions,
-)
 
+# What is on the way, and what it ends in, by the order of the reveals.
 first = q1(x) * dd(rate, c)
 second = q2(y) * dd(rate, d)
 via_first = q1(x) * q2_after(y, x) * dd(0, rate, c)
@@ -109,15 +96,18 @@ end_via_first = q1(x) * q2_after(y, x) / (rate * c)
 end_via_second = q2(y) * q1_after(x, y) / (rate * d)
 reweighted: Any = tilted_weight * (1 / c + 1 / d) / rate
 surviving = exp(-rate * s) + over(x, first) + over(y, second)
-distance = half(surviving + over(x, over(y, end_via_first - via_first)) + over(y, over(x, end_via_second - via_second)))
-# Here ``P_x(u)`` is a name for what the trajectory was found to be, and ``P_x(0)`` for what it ends in.
-solved = {unknown(FIRST, u): first, unknown(SECOND, u): second, TV: distance}
-SOLVED = Meaning(functions=INTENSITIES, rules=solved, sums=FAMILY.definitions)
-ENDED = Meaning(
-    functions=INTENSITIES,
-    rules={**CHAINED.rules, unknown(BOTH, Integer(0)): end_via_first + end_via_second},
-    sums=FAMILY.definitions,
+# ½ Σ |P_x(u) − P_x(0)|, where contexts with a mask lose all they have and pairs gain.
+distance = times(
+    HALF, surviving + over(x, over(y, end_via_first - via_first)) + over(y, over(x, end_via_second - via_second))
 )
+normalised_end = times(HALF, q1(x) * q2_after(y, x) / (Z1 * c) + q2(y) * q1_after(x, y) / (Z2 * d))
+
+PLAIN = Meaning(functions=INTENSITIES, sums=FAMILY.definitions)
+# ``P_x(u)`` and ``P_x(0)`` name what earlier steps found them to be.
+SOLVED = replace(PLAIN, rules={unknown(FIRST, u): first, unknown(SECOND, u): second, TV: distance})
+CHAINED = replace(PLAIN, rules={**BAYES, **CHAIN_RULE, kappa: rate / total, p_zw: tilted_weight / total})
+ENDED = replace(CHAINED, rules={**CHAINED.rules, unknown(BOTH, Integer(0)): end_via_first + end_via_second})
+
 TRAJECTORY = (
     equal(unknown(FIRST, u), q1(x) * (u**c - u**rate) / (rate - c)),
     equal(unknown(SECOND, u), q2(y) * (u**d - u**rate) / (rate - d)),
@@ -127,7 +117,6 @@ DISTANCE = equal(
     u**rate + over(x, q1(x) * (u**c - u**rate) / (rate - c)) + over(y, q2(y) * (u**d - u**rate) / (rate - d)),
 )
 TERMINAL = equal(unknown(BOTH, Integer(0)), reweighted)
-normalised_end = half(q1(x) * q2_after(y, x) / (Z1 * c) + q2(y) * q1_after(x, y) / (Z2 * d))
 
 # --- the proof --------------------------------------------------------------------------------------------------------
 
@@ -355,7 +344,7 @@ def _normalised_rule() -> tuple[Step, ...]:
             "Its terminal law is another reweighting of the tilted law:",
             (
                 equal(Limit((1 - u) ** 2 * normalised_end, u, 0), normalised_end),
-                equal(normalised_end, half(tilted_weight * (1 / (Z1 * c) + 1 / (Z2 * d)))),
+                equal(normalised_end, times(HALF, tilted_weight * (1 / (Z1 * c) + 1 / (Z2 * d)))),
             ),
             "The chain rule again.",
             identities(CHAINED),
@@ -373,7 +362,8 @@ def _normalised_rule() -> tuple[Step, ...]:
 # --- data -------------------------------------------------------------------------------------------------------------
 
 
-def tilted_one(*tokens: int) -> Any:
+def tilted_one(*tokens: Any) -> Any:
+    """``p_{z,1}(x)``."""
     return Function("p_{z,1}")(*map(Integer, tokens))
 
 
@@ -383,7 +373,7 @@ def exactly(name: str, strength: Fraction) -> Any:
     def check(content: Content) -> tuple[Verdict, str]:
         tilt = guidance(load(name))
         law = terminal_law(guided_chain(tilt).over(RATIONAL, strength))
-        known = {unknown(tokens, Integer(0)): value for tokens, value in law.table.items()}
+        known: dict[Any, Any] = {unknown(tokens, Integer(0)): value for tokens, value in law.table.items()}
         table = tilted_law(tilt, law.states, RATIONAL, strength).table
         known |= {tilted_one(*tokens): value for tokens, value in table.items()}
         for item in content:

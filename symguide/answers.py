@@ -281,14 +281,16 @@ def _tv(expansion: Expansion[Any], u: Number) -> tuple[Quantity, float | None, f
 
 
 def _at_fraction(value: Expr, u: Number) -> Quantity:
-    """A closed form in ``u`` at one mask fraction: the number from divided differences, the exact form from powers."""
+    """A closed form in ``u`` at one mask fraction: the number from divided differences, the exact form from powers.
+
+    Where a power of the given ``u`` would have too many digits to be written, the exact form is left in ``u``.
+    """
     point = to_sympy(u)
     ball = enclose(value, {}, {u_symbol: point})
     powers = in_powers(value)[0]
     rates = [power.exp for power in powers.atoms(sympy.Pow) if power.base == u_symbol]
-    # SymPy would write out the digits of a rational to a huge power; those stay unevaluated.
-    with sympy.evaluate(all(abs(rate) <= LARGEST_POWER for rate in rates)):
-        exact = powers.xreplace({u_symbol: point})
+    # SymPy would write out the digits of a rational to a huge power: such forms stay in the symbol u.
+    exact = powers.xreplace({u_symbol: point}) if all(abs(rate) <= LARGEST_POWER for rate in rates) else powers
     return Quantity(float(ball), _exact(exact))
 
 

@@ -4,6 +4,9 @@ A step shows formulas and says why they hold. Its check sees exactly those formu
 wrong is refuted by its own check. What the checks establish are the formulas; the words between are for the reader.
 """
 
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +44,7 @@ from sympy import (
     oo,
     together,
 )
-from sympy.core.function import AppliedUndef, UndefinedFunction
+from sympy.core.function import AppliedUndef
 from sympy.core.relational import GreaterThan, Relational
 
 from symguide.errors import SymguideError
@@ -62,16 +65,19 @@ __all__ = [
     "Instance",
     "Meaning",
     "Outcome",
+    "Progress",
     "Proof",
     "Reference",
     "Step",
     "catalogue",
+    "equal",
     "equations_of",
     "identities",
     "proof_document",
     "run",
     "select",
     "solves",
+    "times",
 ]
 
 
@@ -272,9 +278,7 @@ class Proof:
     derivation
         What was run.
     steps
-        What became of every step, in order.
-    claim
-        Whether the steps show what is claimed.
+        What became of every step, in order, and last whether the steps show what is claimed.
     instances
         What became of every instance.
 
@@ -287,18 +291,17 @@ class Proof:
 
     derivation: Derivation
     steps: tuple[Outcome, ...]
-    claim: Outcome
     instances: tuple[Outcome, ...]
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """What the theorem rests on: the steps in order, then the claim."""
-        return tuple(item for outcome in (*self.steps, self.claim) for item in outcome.evidence)
+        return tuple(item for outcome in self.steps for item in outcome.evidence)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Steps, claim and instances that are refuted or unknown; an instance that was not run is neither."""
-        outcomes = (*self.steps, self.claim, *self.instances)
+        """Steps and instances that are refuted or unknown; an instance that was not run is neither."""
+        outcomes = (*self.steps, *self.instances)
         return tuple(outcome for outcome in outcomes if not outcome.not_run and not outcome.verdict.passes)
 
     @property
@@ -349,7 +352,8 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
         evidence, not_run = _try(instance, digits)
         instances.append(Outcome(instance.name, evidence, perf_counter() - begun, not_run))
     tell("", total, total)
-    return Proof(derivation, tuple(steps), Outcome("claim", (_claimed(derivation),), 0.0), tuple(instances))
+    steps.append(Outcome("claim", (_claimed(derivation),), 0.0))
+    return Proof(derivation, tuple(steps), tuple(instances))
 
 
 def _claimed(derivation: Derivation) -> Evidence:
@@ -451,9 +455,27 @@ class Meaning:
     {}
     """
 
-    functions: Mapping[UndefinedFunction, Lambda] = field(default_factory=dict)
+    functions: Mapping[Any, Lambda] = field(default_factory=dict)
     rules: Mapping[Expr, Expr] = field(default_factory=dict)
     sums: Mapping[Expr, Expr] = field(default_factory=dict)
+
+
+def equal(left: Any, right: Any) -> Any:
+    """``left = right`` as it is written; SymPy's ``Eq`` would decide what it can.
+
+    >>> equal(u + u, 2 * u)
+    Eq(2*u, 2*u)
+    """
+    return Eq(left, right, evaluate=False)
+
+
+def times(number: Any, form: Any) -> Any:
+    """A number times a sum, not multiplied out.
+
+    >>> times(2, 1 + u)
+    2*(u + 1)
+    """
+    return Mul(number, form, evaluate=False)
 
 
 def identities(meaning: Meaning = Meaning()) -> Check:
@@ -743,7 +765,7 @@ def _values(relation: Any, point: _Point, meaning: Meaning) -> tuple[Any, Any] |
     sides = sides.replace(TokenProbability, point.probability).replace(PositionRate, point.rate)
     rest = sorted(sides.atoms(AppliedUndef), key=str)
     exact = sides.xreplace({item: Rational(i + 3, i + 7) for i, item in enumerate(rest)})
-    left, right = (side if side.is_Rational else side.evalf(40) for side in exact)
+    left, right = (side if side.is_Rational else side.evalf(40) for side in exact.args)
     return (left, right) if all(x.is_Number and x.is_finite for x in (left, right)) else None
 
 
@@ -800,8 +822,8 @@ def _theorem(derivation: Derivation) -> str:
 
 
 def _argument(proof: Proof) -> str:
-    parts = []
-    for step, outcome in zip(proof.derivation.steps, proof.steps, strict=True):
+    parts = [r"\setcounter{step}{0}"]
+    for step, outcome in zip(proof.derivation.steps, proof.steps, strict=False):  # the claim comes last, without text
         parts.append(
             f"\\begin{{step}}[{escape(step.name)}]\n{step.statement}\n{equations(step.content).display}\n"
             f"{step.justification} \\verdict{{{outcome.verdict}}}\n\\end{{step}}"
@@ -810,7 +832,7 @@ def _argument(proof: Proof) -> str:
 
 
 def _table(proof: Proof) -> str:
-    rows = [(outcome.name, item) for outcome in (*proof.steps, proof.claim) for item in outcome.evidence]
+    rows = [(outcome.name, item) for outcome in proof.steps for item in outcome.evidence]
     lines = [rf"{escape(name)} & {item.verdict} & {escape(item.detail)} \\" for name, item in rows]
     table = _longtable("Step & Verdict & What was seen", lines)
     text = (
@@ -843,7 +865,7 @@ def _by_verdict(evidence: Sequence[Evidence]) -> str:
 
 
 def _longtable(head: str, lines: Sequence[str]) -> str:
-    columns = r"@{}>{\raggedright\arraybackslash}p{0.24\textwidth}l>{\raggedright\arraybackslash}p{0.5\textwidth}@{}"
+    columns = r"@{}>{\raggedright\arraybackslash}p{0.27\textwidth}l>{\raggedright\arraybackslash}p{0.47\textwidth}@{}"
     rows = "\n".join(lines)
     return (
         f"\\begin{{longtable}}{{{columns}}}\n\\toprule\n{head} \\\\\n\\midrule\n\\endhead\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, reduce
 from typing import Any, TypeAlias
 
-from sympy import QQ, Add, Expr, Integer, Mul, Pow, Symbol, cancel, exp, factorrat, together
+from sympy import QQ, Add, Expr, Integer, Mul, Pow, Symbol, cancel, default_sort_key, exp, factorrat, together
 from sympy.polys.rings import PolyElement, ring
 
 from symguide.exp_dd import exp_dd, in_powers
@@ -109,7 +109,8 @@ def at_infinity(expression: Expr) -> Mapping[int, Expr] | None:
 
 
 def vanishes(expression: Expr, rates: Iterable[Expr], definitions: Mapping[Expr, Expr]) -> bool:
-    """Whether an expression is zero identically; ``False`` also where that is not seen.
+    """Whether an exponential polynomial, or an expression without ``s``, is zero identically; ``False`` also where that
+    is not seen.
 
     First with the given exit rates as independent symbols, gathered by the monomials of everything else; failing that,
     with abbreviations spelled out and powers of rationals split into those of primes.
@@ -117,14 +118,12 @@ def vanishes(expression: Expr, rates: Iterable[Expr], definitions: Mapping[Expr,
     >>> from sympy import symbols
     >>> from symguide.symbols import w
     >>> a, b, r = symbols("a b r", positive=True)
-    >>> vanishes(r / (a * b) - r / (b * (a - b)) - r / (a * (b - a)), [a, b], {})
+    >>> vanishes(r * exp_dd((a, b), s) - r * exp(-a * s) / (b - a) - r * exp(-b * s) / (a - b), [a, b], {})
     True
     >>> vanishes(a - b * 3**w, [a, b], {a: 6**w, b: 2**w}), vanishes(a - b, [a, b], {a: 2**w, b: 3**w})
     (True, False)
     """
-    if expression == 0:
-        return True
-    symbols = tuple(rates)
+    symbols = (s, *rates)
     groups: dict[Expr, list[Expr]] = defaultdict(list)
     for term in Add.make_args(expression):
         front, back = term.as_independent(*symbols, as_Add=False)
@@ -132,20 +131,30 @@ def vanishes(expression: Expr, rates: Iterable[Expr], definitions: Mapping[Expr,
         groups[monomial].append(number * back)
     if all(_is_zero(Add(*parts)) for parts in groups.values()):
         return True
-    spelled = _in_primes(expression.xreplace(dict(definitions)))
-    return spelled.count_ops() <= MAX_OPERATIONS and _is_zero(spelled)
+    parts = exponential_parts(expression)
+    if parts is None:
+        return False
+    for summands in parts.values():
+        spelled = _in_primes(Add(*summands).xreplace(dict(definitions)))
+        if spelled.count_ops() > MAX_OPERATIONS or not _is_zero(spelled):
+            return False
+    return True
 
 
 def _is_zero(expression: Expr) -> bool:
     if expression.is_Number:
         return expression == 0
-    # The sums of different paths differ in the names of their rates only.
-    names = {symbol: Symbol(f"x{j}") for j, symbol in enumerate(sorted(expression.free_symbols, key=str))}
-    return _is_zero_named(expression.xreplace(names))
+    # The sums of different paths differ in nothing but the names of their rates. Their order stays, and so does that of
+    # the nodes of divided differences.
+    free = sorted(expression.free_symbols - {s}, key=default_sort_key)
+    return _is_zero_renamed(expression.xreplace({key: Symbol(f"x{j:04}", real=True) for j, key in enumerate(free)}))
 
 
 @lru_cache(maxsize=65536)
-def _is_zero_named(expression: Expr) -> bool:
+def _is_zero_renamed(expression: Expr) -> bool:
+    if expression.has(s):
+        parts = exponential_parts(expression)
+        return parts is not None and all(_is_zero_renamed(Add(*summands)) for summands in parts.values())
     numerator = _numerator(expression)
     return cancel(together(expression)) == 0 if numerator is None else not numerator
 

@@ -322,7 +322,12 @@ def _numeric(
     with mpmath.workprec(bits + 80):
         value = _evaluator(_PRECISE, system.definitions, values)
         table = tuple({j: value(coefficient) for j, coefficient in row.items()} for row in rows)
-        fastest = max((abs(row[i]) for i, row in enumerate(table) if i in row), default=mpmath.mpf(0))
+        leaving: list[Any] = [mpmath.mpf(0)] * len(table)
+        for i, row in enumerate(table):
+            for j, rate in row.items():
+                leaving[j] = leaving[j] + abs(rate) if i != j else leaving[j]
+        fastest = max(abs(row.get(i, 0)) for i, row in enumerate(table))
+        fastest = max(fastest, *leaving)  # more than the exit rates only where these are wrong
         gamma = mpmath.ldexp(mpmath.ceil(mpmath.ldexp(fastest, 20)), -20) or mpmath.mpf(1)
         start = tuple(map(value, _initial(system)))
         return _Numeric(bits, table, start, tuple(value(_clock(clock)) for clock in clocks), gamma)

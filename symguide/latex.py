@@ -5,6 +5,9 @@ so that nothing runs off a page and nothing is cut. A :class:`Fragment` is mathe
 document is an article that ``pdflatex`` compiles with ``texlive-latex-recommended``.
 """
 
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import os
 import re
 import shutil
@@ -198,6 +201,9 @@ def _token(token: str) -> str:
     return token if token.isdigit() else _name(token)
 
 
+_HOLE = Symbol("X")
+
+
 class _Printer(LatexPrinter):
     """SymPy's printer with the paper's names and order: rates before functions of the clock, positive terms first."""
 
@@ -213,6 +219,13 @@ class _Printer(LatexPrinter):
         bar = r" \mid " if name.endswith("|") else ", "
         called = f"{_name(name.removesuffix('|'))}({token}{bar if given else ''}{', '.join(given)})"
         return called if exp is None else f"{called}^{{{exp}}}"
+
+    def _print_Sum(self, expr: Any) -> str:
+        if len(expr.limits) == 1:
+            return super()._print_Sum(expr)
+        signs = [super(_Printer, self)._print_Sum(Sum(_HOLE, bounds)) for bounds in reversed(expr.limits)]
+        function = self.factor(expr.function) if isinstance(expr.function, Add) else self._print(expr.function)
+        return " ".join([*(sign.removesuffix("X").rstrip() for sign in signs), function])
 
     def _print_Mul(self, expr: Any) -> str:
         late = [part for part in expr.args if _is_late(part)]
@@ -367,10 +380,10 @@ def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
             nodes = [[*lines[:-1], lines[-1] + ","] for lines in nodes[:-1]] + nodes[-1:]
             return _group(_pack(nodes, inner), room, rf"\mathcal{{E}}_{{{printer.doprint(expression.clock)}}}", "[]")
         case Sum():
-            head = printer.doprint(Sum(Symbol("X"), *expression.limits)).removesuffix("X").rstrip()
+            head = printer.doprint(Sum(_HOLE, *expression.limits)).removesuffix("X").rstrip()
             return _group(_layout(expression.function, inner), room, head)
         case Limit():
-            head = printer.doprint(Limit(Symbol("X"), *expression.args[1:])).removesuffix("X").rstrip()
+            head = printer.doprint(Limit(_HOLE, *expression.args[1:])).removesuffix("X").rstrip()
             return _group(_layout(expression.args[0], inner), room, head)
         case Integer():
             digits = str(expression)
@@ -379,7 +392,7 @@ def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
             top, bottom = (_layout(Integer(part), inner) for part in (expression.p, expression.q))
             return _pack([top, _group(bottom, room, "/")], room)
         case Function() if len(expression.args) == 1:
-            head = printer.doprint(expression.func(Symbol("X"))).partition(r"{\left(X")[0]
+            head = printer.doprint(expression.func(_HOLE)).partition(r"{\left(X")[0]
             return _group(_layout(expression.args[0], inner), room, head)
     return [line]
 
@@ -396,23 +409,22 @@ def _signed(printer: _Printer, expression: Any, room: float) -> list[str]:
 
 def _factors(expression: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
     """A fraction that leads and the (base, power) pairs it multiplies; ``None`` for a power that is no fraction."""
-    top, bottom = fraction(expression, exact=True)
+    number, rest = expression.as_coeff_Mul(rational=True)
+    long = width(tex(number)) > WIDTH / 3
+    top, bottom = fraction(rest if long else expression, exact=True)
     above = [part for part in Mul.make_args(top) if part != 1]
     below = [part for part in Mul.make_args(bottom) if part != 1]
-    if len(above) + len(below) == 1 and isinstance(expression, Pow) and not below and not expression.exp.is_Rational:
+    if isinstance(expression, Pow) and len(above) == 1 and not below and not expression.exp.is_Rational:
         return None
-    numbers = [part for part in above if part.is_Number]
-    lead, narrow = Mul(*numbers), []
+    lead = Mul(*(part for part in above if part.is_Number))
+    parts = [number] * long + [part for part in above if not part.is_Number]
     for part in below:
-        if width(tex(lead / part)) <= WIDTH / 3:
-            lead /= part
-            narrow.append(part)
-    parts = [part for part in above if not part.is_Number] + [Pow(part, -1) for part in below if part not in narrow]
-    pairs = [part.as_base_exp() if not isinstance(part, exp) else (part, Integer(1)) for part in parts]
+        narrow = width(tex(lead / part)) <= WIDTH / 3
+        lead = lead / part if narrow else lead
+        parts += [] if narrow else [Pow(part, -1)]
+    pairs = [(part, Integer(1)) if isinstance(part, exp | Rational) else part.as_base_exp() for part in parts]
     pairs = [(base, power) if power.is_Rational else (base**power, Integer(1)) for base, power in pairs]
-    if len(pairs) == 1 and lead == 1 and pairs[0] == (expression, 1):
-        return None
-    return lead, pairs
+    return None if lead == 1 and pairs == [(expression, 1)] else (lead, pairs)
 
 
 def _power(base: Any, power: Any, room: float) -> list[str]:

@@ -424,18 +424,30 @@ def proof_tables(proofs: Sequence[Proof], files: Sequence[str]) -> Group:
         rows += [_outcome_row("instance", outcome) for outcome in proof.instances]
         title = f"{proof.derivation.name}: {proof.derivation.title}"
         parts.append(plain_table(title, ("", "checked", "verdict", "what was seen"), rows))
-    rows = []
-    for proof in proofs:
-        not_run = sum(bool(outcome.not_run) for outcome in proof.instances)
-        tried = [outcome for outcome in proof.instances if not outcome.not_run]
-        instances = _tally([outcome.verdict for outcome in tried]).append(f", {not_run} not run" if not_run else "")
-        steps = _tally([outcome.verdict for outcome in proof.steps])
-        name = proof.derivation.name
-        rows.append((name, verdict_text(proof.verdict), steps, instances, f"{proof.seconds:.1f} s"))
-    parts.append(plain_table("Summary", ("derivation", "verdict", "steps", "instances", "time"), rows))
+    parts.append(_summary(proofs))
     if files:
         parts.append(Text("Written: ").append(", ".join(files)))
     return Group(*parts)
+
+
+def _summary(proofs: Sequence[Proof]) -> RenderableType:
+    """One line per derivation: how many of its checks came out how."""
+    outcomes = {proof.derivation.name: (*proof.steps, *proof.instances) for proof in proofs}
+    found = {name: [item.verdict for outcome in given for item in outcome.evidence] for name, given in outcomes.items()}
+    usual = (Verdict.PROVED, Verdict.ENCLOSED, Verdict.AGREES)
+    bad = [verdict for verdict in (Verdict.UNKNOWN, Verdict.REFUTED) if any(verdict in all_ for all_ in found.values())]
+    rows = []
+    for proof in proofs:
+        name = proof.derivation.name
+        not_run = sum(bool(outcome.not_run) for outcome in outcomes[name])
+        instances = f"{len(proof.instances)}" + (f" ({not_run} not run)" if not_run else "")
+        counts = [
+            Text(str(found[name].count(verdict)), _VERDICT_STYLES[verdict] if verdict in found[name] else "dim")
+            for verdict in (*usual, *bad)
+        ]
+        rows.append((name, len(proof.steps), instances, *counts, verdict_text(proof.verdict), f"{proof.seconds:.1f} s"))
+    heads = ("derivation", "steps", "instances", *map(str, (*usual, *bad)), "verdict", "time")
+    return plain_table("Summary of all checks", heads, rows)
 
 
 def _outcome_row(kind: str, outcome: Outcome) -> tuple[str, str, Text, Text]:
@@ -453,9 +465,12 @@ def _outcome_row(kind: str, outcome: Outcome) -> tuple[str, str, Text, Text]:
 
 def _tally(verdicts: Sequence[Verdict]) -> Text:
     """``6 proved, 1 enclosed``, strongest first."""
-    counts = [(verdict, verdicts.count(verdict)) for verdict in sorted(Verdict, reverse=True)]
-    parts = [Text(f"{count} ").append(verdict_text(verdict)) for verdict, count in counts if count]
-    return Text(", ").join(parts) if parts else Text("none")
+    parts = []
+    for verdict in sorted(set(verdicts), reverse=True):
+        count = verdicts.count(verdict)
+        word = "agree numerically" if verdict is Verdict.AGREES and count > 1 else str(verdict)
+        parts.append(Text(f"{count} ").append(word, _VERDICT_STYLES[verdict]))
+    return Text(", ").join(parts)
 
 
 def listing(listed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:

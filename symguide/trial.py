@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from random import Random
 from typing import Any
 
 import flint
-import mpmath
-from sympy import Expr, Float, Integer, Sum, Symbol
+from sympy import Add, Expr, Float, Integer, Sum, Symbol
 
 from symguide.arithmetic import BALLS
 from symguide.chain import Chain
@@ -22,7 +22,7 @@ from symguide.exp_dd import exp_dd
 from symguide.family import PositionRate, TokenProbability
 from symguide.law import Context, format_context
 from symguide.naming import NamedChain
-from symguide.number import Number, canonical_string, read_number
+from symguide.number import Number, canonical_string, read_number, to_sympy
 from symguide.solution import Solution
 from symguide.symbols import s, symbol, w
 
@@ -160,7 +160,7 @@ class Trial:
     def enclose(self, expressions: Iterable[Expr], points: Iterable[Point]) -> Iterator[Mapping[Expr, flint.arb]]:
         """Balls for some expressions at some points, if possible with three digits more than wanted."""
         wanted = list(dict.fromkeys(expressions))
-        function = self._compiled(wanted, "balls")
+        function = self._compiled(wanted)
         for point in points:
             values: dict[Expr, flint.arb] = {}
             for doubling in range(DOUBLINGS):
@@ -172,28 +172,13 @@ class Trial:
                         break
             yield values
 
-    def precise(self, point: Point) -> Sequence[mpmath.mpf]:
-        """The claims in mpmath, at a precision where doubling it changes nothing in the wanted digits."""
-        function = self._compiled(self.claims, "mpmath")
-        found: Sequence[mpmath.mpf] | None = None
-        for doubling in range(DOUBLINGS):
-            with mpmath.workdps((self.digits + 20) << doubling):
-                clock = -mpmath.log(_mpf(point.u))
-                before, found = found, function(*map(_mpf, point.values.values()), clock)
-                if before and all(
-                    abs(x - y) <= abs(y) * mpmath.mpf(10) ** -(self.digits + 5) for x, y in zip(before, found, strict=True)
-                ):
-                    break
-        assert found is not None
-        return found
-
-    def _compiled(self, expressions: Sequence[Expr], target: str) -> Callable[..., Any]:
+    def _compiled(self, expressions: Sequence[Expr]) -> Callable[..., Sequence[flint.arb]]:
         # A divided difference occurs in many claims: named like an abbreviation, it is evaluated once.
         atoms = sorted(set().union(*(expression.atoms(exp_dd) for expression in expressions)), key=str)
         shared = {atom: symbol(f"divided difference {j}", positive=True) for j, atom in enumerate(atoms)}
         definitions = {**self.named.definitions, **{name: atom for atom, name in shared.items()}}
         short = [expression.xreplace(shared) for expression in expressions]
-        return compile_expression(short, [*self.points[0].values, s], definitions, target)
+        return compile_expression(short, [*self.points[0].values, s], definitions, "balls")
 
 
 def prepare(
@@ -244,17 +229,21 @@ def prepare(
         )
     random = Random(seed)
     symbols = sorted(free, key=str)
-    first = {key: fixed.get(key) or _seeded(key, random) for key in symbols}
+    drawn = [{key: _seeded(key, random) for key in symbols} | fixed for _ in range(SEEDED + 1)]
     if strength is not None and w in free:
-        first[w] = _strength(strength, chain)
-    others = [{key: fixed.get(key) or _seeded(key, random) for key in symbols} for _ in range(SEEDED)]
+        drawn[0][w] = _strength(strength, chain)
+    listed = {plain[key]: _listed(given, key, plain) for key, value in given.definitions.items() if value.has(Sum)}
+    for point in drawn:
+        for key in listed.keys() - fixed.keys():
+            point[key] += ceil(listed[key].xreplace({name: to_sympy(value) for name, value in point.items()}))
+    first, *others = drawn
     return Trial(
         NamedChain(chain, names, given.w),
         tuple(claim.xreplace(plain) for claim in claims),
         given,
         whole,
         tuple(Point(first, _fraction(value)) for value in fractions),
-        tuple(Point(others_, Fraction(random.randint(1, 96), 97)) for others_ in others),
+        tuple(Point(other, Fraction(random.randint(1, 96), 97)) for other in others),
         digits,
         seed,
     )
@@ -269,6 +258,15 @@ def is_tight(ball: flint.arb, scale: flint.arb, digits: int) -> bool:
     return bool(ball.is_finite() and (ball.is_exact() or ball.rad() <= scale * flint.arb(10) ** -digits))
 
 
+def _listed(given: NamedChain, total: Expr, plain: Mapping[Expr, Symbol]) -> Expr:
+    """The summands of a sum over all tokens that belong to listed reveals: its value must exceed them."""
+    definition = given.definitions[total]
+    ((running, *_),) = definition.limits
+    tokens = {token for context in given.chain.states for token in context if isinstance(token, Expr)}
+    summands = [definition.function.xreplace({running: token}) for token in tokens]
+    return Add(*(part.xreplace(plain) for part in summands if part.atoms(TokenProbability) <= plain.keys()))
+
+
 def _compact(chain: Chain[Expr]) -> Chain[Expr]:
     """Without the exit rates that no context has; a part of a chain still lists those of the whole."""
     used = {old: new for new, old in enumerate(dict.fromkeys(chain.exit_of))}
@@ -277,10 +275,6 @@ def _compact(chain: Chain[Expr]) -> Chain[Expr]:
         exit_rates=tuple(chain.exit_rates[old] for old in used),
         exit_of=tuple(used[old] for old in chain.exit_of),
     )
-
-
-def _mpf(value: Fraction) -> mpmath.mpf:
-    return mpmath.mpf(value.numerator) / value.denominator
 
 
 def _seeded(key: Symbol, random: Random) -> Fraction:

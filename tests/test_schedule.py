@@ -435,7 +435,7 @@ def test_slow_and_saturated_schedules_are_accepted() -> None:
     "value",
     [
         -1e-9, 1.5, "3/2", "-1", Fraction(4, 3), sympy.I, sqrt(2), np.nan, np.inf, -np.inf, oo, sympy.nan, True, None,
-        "x", "__import__('os')", [0.5, 2.0], [0.5, np.nan], ["a"], [True], [1j], [[1.0], [0.5, 0.5]], {}, object(),
+        "x", "__import__('os')", [0.5, 2.0], [0.5, np.nan], ["a"], [True], [1j], [[1.0], [0.5, 0.5]], {}, set(),
     ],
     ids=repr,
 )  # fmt: skip
