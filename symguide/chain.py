@@ -204,6 +204,8 @@ def guided_chain(tilt: Tilt, start: Context | None = None, limit: int = MAX_CONT
     vocabulary, length = tilt.grid
     first = (None,) * length if start is None else tuple(start)
     _check_start(tilt, first)
+    if start is None:
+        _check_size(tilt, limit)
     edges: dict[Context, list[tuple[Context, int, int, Any]]] = {first: []}
     exits: dict[Context, ExpSum] = {}
     unconditional = tilt.at(Fraction(-1)) if tilt.is_symbolic else None
@@ -227,10 +229,7 @@ def guided_chain(tilt: Tilt, start: Context | None = None, limit: int = MAX_CONT
                     rate = Quotient(intensity, whole) if tilt.normalised else intensity
                     if target not in edges:
                         if len(edges) >= limit:
-                            raise ChainTooLargeError(
-                                f"the guided chain with N = {vocabulary}, D = {length} has more than {limit} reachable "
-                                "contexts, so it is not enumerated; use fewer positions or a smaller support"
-                            )
+                            raise _too_large(tilt, limit)
                         edges[target] = []
                         following[target] = None
                     edges[target].append((context, position, token, rate))
@@ -238,6 +237,21 @@ def guided_chain(tilt: Tilt, start: Context | None = None, limit: int = MAX_CONT
         level = list(following)
     chain = assemble(vocabulary, length, edges, exits)
     return replace(chain, includes_unconditional=not tilt.is_symbolic or unconditional is not None)
+
+
+def _check_size(tilt: Tilt, limit: int) -> None:
+    """Refuse before enumerating, where one law alone decides which contexts are reachable."""
+    leading = tilt.leading_law
+    if leading is not None and leading.count_contexts(limit) > limit:
+        raise _too_large(tilt, limit)
+
+
+def _too_large(tilt: Tilt, limit: int) -> ChainTooLargeError:
+    vocabulary, length = tilt.grid
+    return ChainTooLargeError(
+        f"the guided chain with N = {vocabulary}, D = {length} has more than {limit} reachable contexts, the limit, "
+        "so it is not enumerated; use fewer positions or a smaller support"
+    )
 
 
 def _check_start(tilt: Tilt, start: Context) -> None:

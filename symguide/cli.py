@@ -613,22 +613,21 @@ def _check(tilt: Tilt, strengths: list[Fraction], fractions: list[Fraction], dig
     from symguide.symbols import w
     from symguide.verification import sample, verify
 
-    def at(strength: Fraction) -> Checked:
-        fixed = strength in own
-        chain, symbol = (guided_chain(tilt.at(strength)), to_sympy(strength)) if fixed else (general, w)
+    try:
+        general = None if set(strengths) == {-1} else guided_chain(tilt)
+    except InfiniteRatioError:
+        general = None  # of a pair that excludes tokens, which ones depends on the sign of w
+    found = []
+    for strength in strengths:
+        if general is None or strength == -1:
+            chain, symbol = guided_chain(tilt.at(strength)), to_sympy(strength)
+        else:
+            chain, symbol = general, w
         part = sample(chain)
         whole = None if part is chain else named(chain, symbol)
         report = verify(solve(part, symbol), strength, fractions, digits=digits, whole=whole)
-        return Checked(strength, fractions, len(part.states), len(chain.states), report)
-
-    # Where laws exclude tokens of one another, a strength has a chain of its own: at -1, and for pairs elsewhere too.
-    own, general = {strength for strength in strengths if strength == -1}, None
-    if not own.issuperset(strengths):
-        try:
-            general = guided_chain(tilt)
-        except InfiniteRatioError:
-            own.update(strengths)
-    return [at(strength) for strength in strengths]
+        found.append(Checked(strength, fractions, len(part.states), len(chain.states), report))
+    return found
 
 
 # --- prove ------------------------------------------------------------------------------------------------------------
@@ -1014,7 +1013,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read has left, as `head` does: nobody is there to be told, and Python's own last flush must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BAD_INPUT
     except SymguideError as error:
         _say(f"symguide: error: {error}")

@@ -83,7 +83,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A source: authors, title, where it appeared, and its address."""
+    """A source: authors, title, where it appeared, and its address.
+
+    >>> print(REFERENCES["McCurdy1984"].where)
+    Math. Comp. 43 (1984)
+    """
 
     authors: str
     title: str

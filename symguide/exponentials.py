@@ -26,8 +26,8 @@ MAX_OPERATIONS = 600
 def exponential_parts(expression: Expr) -> Parts | None:
     """The coefficients of ``s^k e^{−Λs}`` in an expression, or ``None`` where it is no exponential polynomial in ``s``.
 
-    Divided differences are taken apart into partial fractions, which presumes that nodes differ unless they are known to
-    coincide; both sides being continuous in the nodes, an identity found so holds at coinciding nodes too.
+    Divided differences are taken apart into partial fractions, which presumes that nodes differ unless they are known
+    to coincide; both sides being continuous in the nodes, an identity found so holds at coinciding nodes too.
 
     >>> from sympy import symbols
     >>> a, b = symbols("a b", positive=True)

@@ -5,17 +5,21 @@
 
     P(s + h) = e^{−γh} Σ_k (γh)^k/k! · B^k P(s),
 
-whose terms are all positive: nothing cancels, and positive probabilities stay positive. Where the fastest rate leaves no
-hope of stepping (``γs > 200``) it integrates the resolvent over a contour around the spectrum instead,
+whose terms are all positive: nothing cancels, and positive probabilities stay positive. Where the fastest rate leaves
+no hope of stepping (``γs > 200``) it integrates the resolvent over a contour around the spectrum instead,
 ``P(s) = (1/2πi) ∮ e^{zs} (z − A)^{−1} P(0) dz``. ``exponential`` encloses ``exp(A s) P(0)`` in balls.
 
 References
 ----------
-Jensen, *Markoff chains as an aid in the study of Markoff processes*, Skand. Aktuarietidskr. 36 (1953): the positive series.
+Jensen, *Markoff chains as an aid in the study of Markoff processes*, Skand. Aktuarietidskr. 36 (1953): the positive
+series.
 Moler, Van Loan, *Nineteen dubious ways to compute the exponential of a matrix, twenty-five years later*, SIAM Review 45
 (2003): methods 1 (Taylor series) and 3 (scaling and squaring, on which matrix exponentials in balls rest).
 Weideman, Trefethen, *Parabolic and hyperbolic contours for computing the Bromwich integral*, Math. Comp. 76 (2007).
 """
+
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +50,9 @@ STIFF = 200.0
 TINY = 332
 """Bits spent at most on small values: relative accuracy is sought for values above ``10^−100``."""
 
-Exact: TypeAlias = Number | mpmath.mpf
+Precise: TypeAlias = Any
+"""An ``mpmath.mpf``; mpmath ships no types."""
+Exact: TypeAlias = Number | Precise
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,9 @@ class Integration:
     {(None,): mpf('1.0')}
     """
 
-    clock: mpmath.mpf
-    values: Mapping[Context, mpmath.mpf]
-    error: mpmath.mpf
+    clock: Precise
+    values: Mapping[Context, Precise]
+    error: Precise
     steps: int
 
 
@@ -80,11 +86,12 @@ def integrate(
 ) -> tuple[Integration, ...]:
     """Integrate the Kolmogorov equations at high precision, and say how far off the result can be.
 
-    Steps obey ``γh ≤ 48``. On a fixed-point grid the series stops where its remainder ``Σ_{k>K} e^{−γh} (γhβ)^k/k!``, with
-    ``β = ‖B‖_1``, falls below one unit; rounding adds one unit per entry and product; from step to step an error grows by
-    ``e^{γh(β−1)}`` at most, and not at all in a chain, where ``β ≤ 1``. The sum of all this is the reported error. A first
-    run with other steps and fewer digits shows how small the values are, so that the second has ``digits`` right in every
-    value it can see that is above ``10^−100``; should the two ever differ by more than both bounds, that difference is reported.
+    Steps obey ``γh ≤ 48``. On a fixed-point grid the series stops where its remainder
+    ``Σ_{k>K} e^{−γh} (γhβ)^k/k!``, with ``β = ‖B‖_1``, falls below one unit; rounding adds one unit per entry and
+    product; from step to step an error grows by ``e^{γh(β−1)}`` at most, and not at all in a chain, where ``β ≤ 1``.
+    The sum of all this is the reported error. A first run with other steps and fewer digits shows how small the values
+    are, so that the second has ``digits`` right in every value it can see that is above ``10^−100``; should the two
+    ever differ by more than both bounds, that difference is reported.
 
     Parameters
     ----------
@@ -168,8 +175,8 @@ def exponential(
     >>> from symguide.ode import kolmogorov
     >>> from symguide.symbols import symbol, w
     >>> rate = symbol("r(M->0)", positive=True)
-    >>> exponential(kolmogorov(named(rate_symbols(1, 1), w)), {rate: 3}, sympy.log(2), 10)[(None,)]
-    [0.1250000000000000000000000... +/- ...]
+    >>> exponential(kolmogorov(named(rate_symbols(1, 1), w)), {rate: 3}, sympy.log(2))[(None,)].str(20, radius=False)
+    '0.12500000000000000000'
     """
     size = len(system.states)
     if size > MAX_MATRIX:
@@ -265,9 +272,7 @@ _BALLS = _Field(
 )
 
 
-def _evaluator(
-    field: _Field, definitions: Mapping[Expr, Expr], values: Mapping[Expr, Exact]
-) -> Callable[[Expr], Any]:
+def _evaluator(field: _Field, definitions: Mapping[Expr, Expr], values: Mapping[Expr, Exact]) -> Callable[[Expr], Any]:
     """The value of expressions, each subexpression once; given values go before definitions."""
     meaning = {**definitions, **{key: _exact(value, str(key)) for key, value in values.items()}}
     known: dict[Expr, Any] = {}
@@ -291,7 +296,9 @@ def _evaluator(
                 return value(expression.base) ** value(expression.exp)
         if expression.func in field.functions:
             return field.functions[expression.func](value(expression.args[0]))
-        raise NotExactError(f"{expression} in the equations has no value, so they cannot be solved in numbers; give it one")
+        raise NotExactError(
+            f"{expression} in the equations has no value, so they cannot be solved in numbers; give a value"
+        )
 
     def value(expression: Expr) -> Any:
         if expression not in known:
@@ -306,10 +313,10 @@ class _Numeric:
     """``A``, ``P(0)`` and the clocks in mpmath, rounded at more than ``bits`` bits."""
 
     bits: int
-    rows: tuple[Mapping[int, mpmath.mpf], ...]
-    start: tuple[mpmath.mpf, ...]
-    clocks: tuple[mpmath.mpf, ...]
-    gamma: mpmath.mpf
+    rows: tuple[Mapping[int, Precise], ...]
+    start: tuple[Precise, ...]
+    clocks: tuple[Precise, ...]
+    gamma: Precise
 
 
 def _numeric(
@@ -333,7 +340,7 @@ def _numeric(
         return _Numeric(bits, table, start, tuple(value(_clock(clock)) for clock in clocks), gamma)
 
 
-_Found: TypeAlias = tuple[list[mpmath.mpf], mpmath.mpf, int]
+_Found: TypeAlias = tuple[list[Precise], Precise, int]
 """Values, their error, steps."""
 
 
@@ -371,7 +378,7 @@ def _by_steps(system: _Numeric, refinement: int) -> list[_Found]:
 def _step(
     table: Sequence[tuple[Callable[[Any], Any], tuple[int, ...]]],
     state: list[int],
-    theta: mpmath.mpf,
+    theta: Precise,
     bits: int,
     beta: float,
     fill: int,
@@ -407,9 +414,10 @@ def _by_contour(system: _Numeric, refinement: int) -> list[_Found]:
                 root = mpmath.mpc(1, (k + 0.5) * width)
                 z = mpmath.pi * nodes / 12 * root**2
                 weight = mpmath.exp(z) * root * nodes / 6 * width
-                resolvent: list[mpmath.mpc] = []
+                resolvent: list[Any] = []
                 for i, row in enumerate(system.rows):
-                    right = sum((a * clock * resolvent[j] for j, a in row.items() if j != i), mpmath.mpc(system.start[i]))
+                    inflow = (a * clock * resolvent[j] for j, a in row.items() if j != i)
+                    right = sum(inflow, start=mpmath.mpc(system.start[i]))
                     resolvent.append(right / (z - row.get(i, mpmath.mpf(0)) * clock))
                 sums = [total + (weight * value).real for total, value in zip(sums, resolvent, strict=True)]
             out.append((sums, mpmath.ldexp(1, -system.bits), nodes))

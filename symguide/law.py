@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,6 +63,10 @@ class Law(ABC):
         DataError
             If the context has probability zero or the position is already revealed.
         """
+
+    @abstractmethod
+    def count_contexts(self, most: int) -> int:
+        """How many contexts have positive probability; counting stops beyond ``most``."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,20 @@ class TableLaw(Law):
 
     def weight(self, context: Context) -> Number:
         return self._marginal(_positions(context)).get(context, Fraction(0))
+
+    def count_contexts(self, most: int) -> int:
+        """See :meth:`Law.count_contexts`.
+
+        >>> TableLaw.from_mapping(2, 2, {(0, 0): "1/2", (1, 1): "1/2"}).count_contexts(100)
+        7
+        """
+        count = 1
+        for size in range(1, self.length + 1):
+            for positions in combinations(range(self.length), size):
+                count += len(set(map(itemgetter(*positions), self.weights)))
+                if count > most:
+                    return count
+        return count
 
     def conditional(self, context: Context, position: int) -> Mapping[int, Number]:
         """See :meth:`Law.conditional`.

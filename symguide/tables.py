@@ -67,7 +67,12 @@ _VERDICT_STYLES: Mapping[Verdict, str] = {
 
 def screen(to_stderr: bool = False) -> Console:
     """A console on stdout or stderr; colour and width follow the terminal, ``NO_COLOR`` and ``COLUMNS``."""
-    return Console(stderr=to_stderr, highlight=False, soft_wrap=False)
+    return _Console(stderr=to_stderr, highlight=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # the command line decides; rich would exit as if a check had failed
 
 
 def token_text(problem: Problem, context: Context) -> str:
@@ -380,7 +385,7 @@ def evidence_tables(problem: Problem, rule: str, reports: Sequence[tuple[str, Re
     parts: list[RenderableType] = [heading, *(Text(f"note: {note}", "yellow") for note in problem.notes), Text("")]
     for title, report in reports:
         rows = [(item.check, verdict_text(item.verdict), Text(item.detail, "dim")) for item in report.evidence]
-        parts += [plain_table(title, ("check", "verdict", "what was seen"), rows)]
+        parts.append(plain_table(title, ("check", "verdict", "what was seen"), rows, whole=(0, 1)))
         parts += [Text(f"  not checked: {note}", "dim") for note in report.notes]
     return Group(*parts, Text("Verdict: ").append(verdict_text(verdict)))
 
@@ -420,10 +425,10 @@ def proof_tables(proofs: Sequence[Proof], files: Sequence[str]) -> Group:
     """What ``prove`` found: every step and instance, then one line per derivation."""
     parts: list[RenderableType] = []
     for proof in proofs:
-        rows = [_outcome_row("step", outcome) for outcome in proof.steps]
-        rows += [_outcome_row("instance", outcome) for outcome in proof.instances]
+        rows = [_outcome_row("", outcome) for outcome in proof.steps]
+        rows += [_outcome_row("on ", outcome) for outcome in proof.instances]
         title = f"{proof.derivation.name}: {proof.derivation.title}"
-        parts.append(plain_table(title, ("", "checked", "verdict", "what was seen"), rows))
+        parts.append(plain_table(title, ("checked", "verdict", "what was seen"), rows, whole=(1,)))
     parts.append(_summary(proofs))
     if files:
         parts.append(Text("Written: ").append(", ".join(files)))
@@ -446,13 +451,15 @@ def _summary(proofs: Sequence[Proof]) -> RenderableType:
             for verdict in (*usual, *bad)
         ]
         rows.append((name, len(proof.steps), instances, *counts, verdict_text(proof.verdict), f"{proof.seconds:.1f} s"))
-    heads = ("derivation", "steps", "instances", *map(str, (*usual, *bad)), "verdict", "time")
-    return plain_table("Summary of all checks", heads, rows)
+    heads = ("derivation", "steps", "instances", "proved", "enclosed", "agree", *map(str, bad), "verdict", "time")
+    title = "Summary   checks that are proved, enclosed in balls, or agree numerically"
+    return plain_table(title, heads, rows, range(len(heads)))
 
 
-def _outcome_row(kind: str, outcome: Outcome) -> tuple[str, str, Text, Text]:
+def _outcome_row(prefix: str, outcome: Outcome) -> tuple[Text, Text, Text]:
+    name = Text(prefix, "not bold dim").append(outcome.name, "bold")
     if outcome.not_run:
-        return kind, outcome.name, Text("not run", "yellow"), Text(outcome.not_run, "dim")
+        return name, Text("not run", "yellow"), Text(outcome.not_run, "dim")
     weakest = [item for item in outcome.evidence if item.verdict == outcome.verdict]
     if len(outcome.evidence) == 1:
         seen = Text(weakest[0].detail, "dim")
@@ -460,7 +467,7 @@ def _outcome_row(kind: str, outcome: Outcome) -> tuple[str, str, Text, Text]:
         seen = _tally([item.verdict for item in outcome.evidence])
     else:
         seen = Text("; ".join(f"{item.check}: {item.detail}" for item in weakest), "dim")
-    return kind, outcome.name, verdict_text(outcome.verdict), seen
+    return name, verdict_text(outcome.verdict), seen
 
 
 def _tally(verdicts: Sequence[Verdict]) -> Text:
@@ -494,19 +501,23 @@ def _listing(title: str, items: Sequence[Mapping[str, Any]]) -> RenderableType:
         if "target" in item:
             what.append(f"; target {item['target']}", "dim")
         if item.get("parameters"):
-            what.append(f"; :{','.join(f'{key}={value}' for key, value in item['parameters'].items())}", "dim")
+            what.append(f"; defaults {','.join(f'{key}={value}' for key, value in item['parameters'].items())}", "dim")
         rows.append((item["name"], what, Text(f"[{sources.index(item['source']) + 1}]", "dim")))
     notes = Table.grid(padding=(0, 1, 0, 0))
     for number, source in enumerate(sources, 1):
         notes.add_row(Text(f"[{number}]", "dim"), Text(source, "dim"))
-    return Group(plain_table(title, ("name", "what it is", ""), rows), Padding(notes, (0, 0, 1, 2), expand=False))
+    table = plain_table(title, ("name", "what it is", ""), rows, whole=(0, 2))
+    return Group(table, Padding(notes, (0, 0, 1, 2), expand=False))
 
 
-def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
-    """A table of texts under a heading; the last column wraps."""
+def plain_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], whole: Sequence[int] = (0,)
+) -> Group:
+    """A table of texts under a heading; the columns ``whole`` stay in one piece, the others wrap."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     for j, column in enumerate(columns):
-        table.add_column(column, style="bold" if j == 0 else "", no_wrap=j == 0, overflow="fold")
+        first = {"style": "bold", "max_width": 40} if j == 0 else {}
+        table.add_column(column, no_wrap=j in whole, overflow="fold", **first)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     return Group(Text(title, "bold cyan"), Padding(table, (0, 0, 1, 2), expand=False))

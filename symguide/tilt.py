@@ -79,6 +79,14 @@ class Tilt:
         """Whether the strength is left open (``w > −1``)."""
         return any(exponent.has(w) for _, exponent in self.factors)
 
+    @property
+    def leading_law(self) -> Law | None:
+        """The law whose contexts are the reachable ones: the only one that can make an intensity vanish, if there is
+        one.
+        """
+        positive = [law for law, exponent in self.factors if exponent != 0 and _sign(exponent) == 1]
+        return positive[0] if len(positive) == 1 else None
+
     def at(self, strength: Number) -> "Tilt":
         """The tilt at one strength, for which exponents of 0 switch their law off.
 

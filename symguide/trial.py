@@ -1,7 +1,7 @@
 """Claimed probabilities of a chain, and exact points at which to try them."""
 
 # SymPy types the parts of its trees as Basic; here they are expressions.
-# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +64,7 @@ class Candidate:
         for context in self.probabilities:
             if context not in self.named.chain.index:
                 raise DataError(
-                    f"claimed probability of context {format_context(context)}: the chain never reaches that context, so "
+                    f"claimed probability of context {format_context(context)}: the chain never reaches that one, so "
                     "no equation speaks of it; leave it out"
                 )
 
@@ -87,7 +87,7 @@ class Point:
 
     def __str__(self) -> str:
         shown = [f"{key} = {canonical_string(value)}" for key, value in {**self.values, "u": self.u}.items()]
-        return ", ".join(shown if len(shown) < 5 else ["…", *shown[-3:]])
+        return ", ".join(shown if len(shown) < 6 else ["…", *shown[-4:]])
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Trial:
     >>> from symguide.solution import solve
     >>> trial = prepare(Candidate.of(solve(representative(1))), None, [Fraction(1, 2)], {}, 20, 0, None)
     >>> trial.slopes[0], len(trial.tables)
-    (-Z*exp(-s*Z), 3)
+    (-Z*exp(-Z*s), 3)
     """
 
     named: NamedChain
@@ -205,7 +205,7 @@ def prepare(
     >>> from symguide.solution import solve
     >>> candidate = Candidate.of(solve(representative(1)))
     >>> [str(point) for point in prepare(candidate, 1, [Fraction(1, 2)], {}, 20, 0, None).asked]
-    ['Z = 51/61, p_1(x_1) = 55/61, p_1(x_1|z) = 6/61, w = 1, u = 1/2']
+    ['Z = 177/61, p_1(x_1) = 25/61, p_1(x_1|z) = 49/61, w = 1, u = 1/2']
     """
     given = replace(candidate.named, chain=_compact(candidate.named.chain))
     claims = tuple(candidate.probabilities.get(context, Integer(0)) for context in given.chain.states)

@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,10 +21,12 @@ from symguide.answers import Answer, Quantity, answer
 from symguide.chain import guided_chain
 from symguide.cli import COMMANDS, RULES, gather, main
 from symguide.datasets import load
+from symguide.derivation import Claim, Derivation, Step, identities
 from symguide.errors import SymguideError
 from symguide.number import Number, read_number
 from symguide.problem_file import read_problem
 from symguide.schedules import parse_schedule
+from symguide.symbols import u
 from symguide.tilt import RULES as TILT_RULES
 from symguide.tilt import guidance
 
@@ -398,16 +402,16 @@ def test_export_to_python_computes_what_is_compiled(run: Run, tmp_path: Path) ->
         chain = guided_chain(tilt if strength is None else tilt.at(strength))
         assert tuple(module.STATES) == chain.states
         at_w = [] if strength else [np.array([[0.5], [3.0]])]
-        u = np.array([0.0, 1e-3, 0.5, 1.0])
+        fractions = np.array([0.0, 1e-3, 0.5, 1.0])
         reference = answer(load(name), [strength or Fraction(3)], [Fraction(1, 2)], rule, states=True).results[0]
-        ours = module.probabilities(*at_w, u)
-        assert ours.shape == (len(chain.states), *np.broadcast_shapes(*(a.shape for a in (*at_w, u))))
+        ours = module.probabilities(*at_w, fractions)
+        assert ours.shape == (len(chain.states), *np.broadcast_shapes(*(a.shape for a in (*at_w, fractions))))
         np.testing.assert_allclose(ours.sum(0), 1, rtol=1e-12)
         assert reference.states is not None
         assert reference.tv is not None
         at_half = ours[..., 2].reshape(len(chain.states), -1)[:, -1]
         np.testing.assert_allclose(at_half, [q.value for q in reference.states.values()], rtol=1e-12)
-        np.testing.assert_allclose(module.tv(*at_w, u)[..., 2].flat[-1], reference.tv.value, rtol=1e-12)
+        np.testing.assert_allclose(module.tv(*at_w, fractions)[..., 2].flat[-1], reference.tv.value, rtol=1e-12)
         np.testing.assert_allclose(module.mask_fraction([0.0, 1 / 3, 1.0]), [0.0, 0.5, 1.0], rtol=1e-12)
 
 
@@ -431,6 +435,98 @@ def test_what_a_file_says_never_becomes_code(run: Run, tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     exec(done.out, names)
     assert "raise SystemExit" in names["PROBLEM"]
+
+
+# --- prove ------------------------------------------------------------------------------------------------------------
+
+
+def test_prove_writes_documents_and_says_what_holds(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    done = run("prove", "single-token", "--digits", "20", "--out", str(out))
+    assert done.status == 0
+    assert re.search(r"^  single token +\d+ +\d+ +[1-9]\d* +\d+ +\d+ +proved ", done.out, re.MULTILINE)
+    assert [path.name for path in out.iterdir()] == ["single-token.tex"]
+    assert (out / "single-token.tex").read_text().startswith(r"\documentclass")
+    assert str(out / "single-token.tex") in "".join(line.strip() for line in done.out.splitlines()[-3:])
+
+
+def test_prove_for_machines(run: Run, tmp_path: Path) -> None:
+    done = run("prove", "single token", "--digits", "20", "--json", "--out", str(tmp_path))
+    assert done.status == 0
+    assert "Summary" in done.err
+    assert done.document.keys() == {"digits", "verdict", "derivations"}
+    assert (done.document["digits"], done.document["verdict"]) == (20, "proved")
+    (proof,) = done.document["derivations"]
+    assert proof["name"] == "single token"
+    assert proof["files"] == [str(tmp_path / "single-token.tex")]
+    assert proof["steps"]
+    assert proof["instances"]
+    for outcome in (*proof["steps"], *proof["instances"]):
+        assert outcome.keys() in ({"name", "verdict", "evidence"}, {"name", "verdict", "not_run"})
+        for item in outcome.get("evidence", ()):
+            assert item.keys() == {"check", "verdict", "detail"}
+
+
+def test_prove_makes_pdfs(run: Run, tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed (texlive-latex-recommended)")
+    done = run("prove", "single-token", "--digits", "20", "--pdf", "--out", str(tmp_path))
+    assert done.status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["single-token.pdf", "single-token.tex"]
+    assert (tmp_path / "single-token.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_pdfs_without_pdflatex_are_refused_at_once(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    done = run("prove", "--pdf", "--out", str(tmp_path))
+    assert (done.status, done.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert re.fullmatch(r"symguide: error: --pdf: pdflatex is not installed.*\n", done.err)
+
+
+@pytest.mark.parametrize("flag", [(), ("--json",)])
+def test_prove_fails_when_a_step_is_wrong(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: tuple[str, ...]
+) -> None:
+    halves = sympy.Eq(u / 2 + u / 2, 2 * u, evaluate=False)
+    step = Step("halves", "Two halves are two.", (halves,), "No.", identities())
+    wrong = Derivation("wrong", "Halves", Claim("Two halves are two.", (halves,)), (), (step,))
+    monkeypatch.setattr("symguide.derivation.select", lambda names: (wrong,))
+    done = run("prove", "--out", str(tmp_path), *flag)
+    assert done.status == 1
+    assert "refuted" in done.out
+    assert (tmp_path / "wrong.tex").exists()
+
+
+INTERRUPTED = """
+import sys, time
+import symguide.cli, symguide.derivation, symguide.latex
+
+def wait(*arguments, **settings):
+    print("waiting", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+symguide.cli._check_pdflatex = lambda: None
+{where} = wait
+sys.exit(symguide.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("where", ["symguide.derivation.run", "symguide.latex.compile_pdf"])
+def test_an_interrupted_proof_leaves_nothing_half_written(tmp_path: Path, where: str) -> None:
+    old = tmp_path / "single-token.tex"
+    old.write_text("old")
+    script = INTERRUPTED.format(where=where)
+    command = [sys.executable, "-c", script, "prove", "single-token", "--digits", "5", "--pdf", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err.startswith("symguide: interrupted")
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [old]
+    assert old.read_text() == "old"
 
 
 # --- outputs ----------------------------------------------------------------------------------------------------------
@@ -546,6 +642,10 @@ BAD = [
     ("export hypercubes-5d:side=4 --latex law.tex", "side"),
     ("export words --latex law.tex", "terms"),
     ("list extra", "extra"),
+    ("prove three-tokens", "choose one of 'single token'"),
+    ("prove --out pair.json", "pair.json is no directory"),
+    ("prove --out pair.json/deeper/still", "pair.json is no directory"),
+    ("prove --digits 0", "--digits is '0'"),
 ]
 
 
@@ -563,9 +663,8 @@ def test_bad_input_gets_one_line(
     assert sorted(files.rglob("*")) == before
 
 
-@pytest.mark.parametrize("command", ["solve", "verify"])
-def test_a_chain_too_large_is_refused_with_its_size(run: Run, command: str) -> None:
-    done = run(command, "hypercubes:D=10,side=3,overlap=1", "--w", "1")
+def test_a_chain_too_large_is_refused_with_its_size(run: Run) -> None:
+    done = run("solve", "hypercubes:D=3,side=39,overlap=38", "--w", "1")
     assert done.status == 2
     assert re.fullmatch(r"symguide: error: .*60000 reachable contexts.*; use .*\n", done.err)
 
@@ -579,7 +678,7 @@ def test_help_shows_every_command(run: Run) -> None:
     assert (done.status, done.err) == (0, "")
     assert max(map(len, done.out.splitlines())) <= 120
     for command in COMMANDS.values():
-        assert re.search(rf"^  {command.name} +\S.*{re.escape(command.summary)}", done.out, re.MULTILINE)
+        assert re.search(rf"^  {command.name} +{re.escape(command.summary)}$", done.out, re.MULTILINE)
     assert run("--version").out.startswith("symguide")
 
 
