@@ -819,8 +819,8 @@ import numpy
 from symguide.arithmetic import power_float
 from symguide.divided_differences import exp_dd_float as exp_dd
 {imports}
-PROBLEM = {problem!r}
-SOURCE = {source!r}
+PROBLEM = {problem!a}
+SOURCE = {source!a}
 STATES = [  # None is the mask
 {states}
 ]
@@ -858,7 +858,7 @@ def rates({w}):
 
 _SCHEDULE = '''
 
-SCHEDULE = parse_schedule({noise!r}, {horizon!r})
+SCHEDULE = parse_schedule({noise!a}, {horizon!a})
 
 
 def mask_fraction(t):
@@ -1004,6 +1004,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise SymguideError("standard output is closed, so answers have nowhere to go; open it")
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
         with _long_integers():
             status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

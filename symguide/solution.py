@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sympy import Expr, Function, Symbol, log
+from sympy import Expr, Function, Symbol, exp, log
 from sympy.core.relational import Relational
 
 from symguide.arithmetic import SYMBOLIC
 from symguide.chain import Chain
-from symguide.errors import DataError
+from symguide.errors import DataError, SymguideError
 from symguide.exp_dd import in_powers
 from symguide.expansion import Expansion, expand
 from symguide.functionals import Distribution, terminal_law
@@ -80,7 +80,19 @@ class Solution:
 
     @cached_property
     def tv(self) -> Expr:
-        """``TV(P(s), P(∞))``, the survival function of the time at which the last token is revealed."""
+        """``TV(P(s), P(∞))``, the survival function of the time at which the last token is revealed.
+
+        Raises
+        ------
+        SymguideError
+            For general laws seen along one sequence of several tokens: the contexts of other sequences count too.
+        """
+        chain = self.named.chain
+        if isinstance(chain.vocabulary, Expr) and chain.length > 1:
+            raise SymguideError(
+                f"TV of {chain.length} tokens with a symbolic vocabulary sums over all sequences, but this solution "
+                "follows one; sum its non-terminal probabilities over the tokens"
+            )
         return self.expansion.survival(s)
 
     @cached_property
@@ -145,7 +157,12 @@ def powers_of_u(expression: Expr) -> tuple[Expr, frozenset[Relational]]:
     >>> powers_of_u(exp_dd((a, b), s))
     (u**a/(-a + b) + u**b/(a - b), frozenset({Ne(a, b)}))
     """
-    return in_powers(expression.subs(s, -log(u)))
+    decays = {atom: u ** -atom.args[0].coeff(s) for atom in expression.atoms(exp) if _is_decay(atom)}
+    return in_powers(expression.xreplace(decays).subs(s, -log(u)))
+
+
+def _is_decay(atom: Expr) -> bool:
+    return atom.args[0].coeff(s) * s == atom.args[0]
 
 
 def in_time(expression: Expr, schedule: NoiseSchedule | None = None) -> Expr:

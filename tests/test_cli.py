@@ -722,6 +722,13 @@ def test_a_closed_pipe_is_no_drama(arguments: str) -> None:
     assert process.returncode == 2
 
 
+def test_a_terminal_without_mathematics_gets_question_marks() -> None:
+    with spawn("solve", "interval-overlap", "--w", "1", env={**os.environ, "PYTHONIOENCODING": "ascii"}) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert "1/10  ?0.60" in out
+
+
 def test_a_full_disk_is_reported() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full to write to")

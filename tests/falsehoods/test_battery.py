@@ -1,15 +1,18 @@
 """Wrong solutions, many kinds of them: each is rejected, and exactly by the checks that should catch it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
+import pytest
 from strategies import HARD
-from sympy import Add, Expr, Integer, exp
+from sympy import Add, Expr, Integer, Rational, exp
 
 from symguide.arithmetic import SYMBOLIC
 from symguide.chain import Chain, guided_chain
+from symguide.evidence import Verdict
 from symguide.exp_dd import exp_dd, in_powers
 from symguide.family import representative
 from symguide.functionals import tilted_law
@@ -18,7 +21,8 @@ from symguide.naming import NamedChain
 from symguide.solution import Solution, solve
 from symguide.symbols import s, w
 from symguide.tilt import Tilt, guidance
-from symguide.verification import Candidate
+from symguide.trial import Candidate
+from symguide.verification import CHECKS, verify
 
 Claims = dict[Context, Expr]
 
