@@ -11,14 +11,15 @@ from math import exp, inf, isfinite, log, log1p
 from typing import Any
 
 import flint
+import mpmath
 import numpy as np
 import sympy
 from sympy import Expr
 
-from symguide.arithmetic import FLOATS, RATIONAL, SYMBOLIC
+from symguide.arithmetic import FLOATS, PRECISE, RATIONAL, SYMBOLIC
 from symguide.chain import Chain, guided_chain
 from symguide.compiled import enclose
-from symguide.errors import ClockError, DataError, InfiniteRatioError, StrengthError
+from symguide.errors import ChainTooLargeError, ClockError, DataError, InfiniteRatioError, NotExactError, StrengthError
 from symguide.exp_dd import in_powers
 from symguide.expansion import Expansion, expand
 from symguide.functionals import (
@@ -34,7 +35,8 @@ from symguide.functionals import (
 )
 from symguide.law import Context
 from symguide.mixture import Problem
-from symguide.number import Number, to_sympy
+from symguide.number import Number, is_exact, read_number, shown, to_sympy
+from symguide.strength import read_strength
 from symguide.symbols import u as u_symbol
 from symguide.tilt import Tilt, guidance
 
@@ -50,7 +52,8 @@ PATHS: Mapping[str, str] = {
 MAX_EXACT_CONTEXTS = 2_000
 MAX_SYMBOLIC_CONTEXTS = 150
 MAX_EXACT_TERMS = 4_000
-LARGEST_POWER = 10_000
+LARGEST_POWER = 100_000
+MAX_POWER_BITS = 50_000
 FUNCTIONALS = (
     "entropy",
     "posterior",
@@ -81,7 +84,7 @@ class Quantity:
         if isinstance(value, sympy.Rational):
             return cls.of(Fraction(int(value.p), int(value.q)))
         if isinstance(value, Expr):
-            return cls(float(enclose(value, {})), value)
+            return cls(_middle(enclose(value, {})), value)
         return cls(float(value), None)
 
 
@@ -161,22 +164,20 @@ def answer(
     >>> found.path, found.results[0].terminal[2, 2].exact, round(found.results[0].tv.value, 6)
     ('exact', Fraction(1, 25), 0.643562)
     """
-    for strength in strengths:
-        if not isinstance(strength, Expr) and not strength >= -1:
-            raise StrengthError(f"guidance strength w is {strength}: below -1 the chain is not defined; use w >= -1")
-    for fraction in fractions:
-        if not 0 <= fraction <= 1:
-            raise ClockError(f"mask fraction u is {fraction}: outside [0, 1] the law is not defined; correct it")
+    strengths = [read_strength(strength) for strength in strengths]
+    fractions = [_read_fraction(fraction) for fraction in fractions]
+    if not strengths:
+        raise StrengthError("there are no guidance strengths, so no chain is meant; give one or more values of w")
     tilt = guidance(problem, rule)
     general = _general_chain(tilt, strengths)
     chains = {w: _chain_at(tilt, general, w) for w in strengths}
     if path not in (None, *PATHS):
         raise DataError(f"path {path!r} is unknown; choose one of {', '.join(PATHS)}")
-    taken = path or _choose(list(chains.values()), strengths, bool(fractions))
+    taken = _choose(list(chains.values()), strengths, fractions, path)
     results = tuple(
         result for w in strengths for result in _results(problem, _at(tilt, w), chains[w], w, fractions, states, taken)
     )
-    return Answer(problem, rule, taken, results, problem.notes)
+    return Answer(problem, rule, taken, results, (*problem.notes, *_remarks(results)))
 
 
 def _general_chain(tilt: Tilt, strengths: Sequence[Number]) -> Chain[Any] | None:
@@ -189,8 +190,32 @@ def _general_chain(tilt: Tilt, strengths: Sequence[Number]) -> Chain[Any] | None
         return None
 
 
+def _read_fraction(value: object) -> Number:
+    fraction = read_number(value, "mask fraction u", ClockError)
+    if isinstance(fraction, Expr):
+        inside = fraction.is_number and fraction.is_real and bool(fraction >= 0) and bool(fraction <= 1)
+    else:
+        inside = 0 <= fraction <= 1
+    if not inside:
+        raise ClockError(f"mask fraction u is {shown(fraction)}: outside [0, 1] the law is not defined; correct it")
+    return fraction
+
+
+def _remarks(results: Sequence[Result]) -> tuple[str, ...]:
+    """What a reader of the numbers must know."""
+    remarks = [
+        f"w = {result.w}: dead contexts hold mass {result.dead.value:.6g}; functionals of the terminal law are left out"
+        for result in results
+        if result.dead is not None and result.dead.value > 0
+    ]
+    if any(isinstance(q.exact, Expr) and q.exact.has(u_symbol) for r in results if (q := r.tv) is not None):
+        remarks.append("exact forms with powers too large to write out are left in the mask fraction u")
+    return tuple(dict.fromkeys(remarks))
+
+
 def _at(tilt: Tilt, w: Number) -> Tilt:
-    return tilt.at(w) if w == -1 else tilt
+    """The tilt with the laws of exponent 0 switched off, where there are any."""
+    return tilt.at(w) if w in (-1, 0) else tilt
 
 
 def _chain_at(tilt: Tilt, general: Chain[Any] | None, w: Number) -> Chain[Any]:
@@ -199,16 +224,50 @@ def _chain_at(tilt: Tilt, general: Chain[Any] | None, w: Number) -> Chain[Any]:
     return guided_chain(tilt.at(w))
 
 
-def _choose(chains: Sequence[Chain[Any]], strengths: Sequence[Number], on_the_way: bool) -> str:
+def _choose(
+    chains: Sequence[Chain[Any]], strengths: Sequence[Number], fractions: Sequence[Number], path: str | None
+) -> str:
+    """The asked path if the sizes allow it, else the most exact one they allow."""
+    _require_numbers(chains)
+    if path == "array":
+        return path
     contexts = max(len(chain.states) for chain in chains)
-    if not all(chain.is_exact for chain in chains) or contexts > MAX_EXACT_CONTEXTS:
-        return "array"
-    if on_the_way and max(expand(chain.over(FLOATS, 0.0)).size for chain in chains) > MAX_EXACT_TERMS:
+    exact = all(chain.is_exact for chain in chains) and all(map(is_exact, (*strengths, *fractions)))
+    if path is not None and not exact:
+        raise NotExactError(f"path {path!r} needs exact data, strengths and mask fractions; give fractions, not floats")
+    digits = max(_power_bits(chain, w) for chain, w in zip(chains, strengths, strict=True))
+    terms = max(expand(chain.over(FLOATS, 0.0)).size for chain in chains) if fractions and exact else 0
+    if path is not None:
+        most = MAX_SYMBOLIC_CONTEXTS if path == "symbolic" else MAX_EXACT_CONTEXTS
+        if contexts > most or terms > MAX_EXACT_TERMS or digits > MAX_POWER_BITS:
+            raise ChainTooLargeError(
+                f"path {path!r} carries {most} contexts, {MAX_EXACT_TERMS} terms and powers of {MAX_POWER_BITS} bits, "
+                f"and this needs {contexts} contexts, {terms} terms, {shown(digits)} bits; use the array path"
+            )
+        return path
+    if not exact or contexts > MAX_EXACT_CONTEXTS or terms > MAX_EXACT_TERMS or digits > MAX_POWER_BITS:
         return "array"
     integral = all(isinstance(w, Fraction) and w.denominator == 1 for w in strengths)
-    if integral:
+    if integral and all(chain.is_rational for chain in chains):
         return "exact"
     return "symbolic" if contexts <= MAX_SYMBOLIC_CONTEXTS else "array"
+
+
+def _require_numbers(chains: Sequence[Chain[Any]]) -> None:
+    for chain in chains:
+        symbols = set().union(*(to_sympy(x).free_symbols for rate in chain.exit_rates for pair in rate for x in pair))
+        if symbols:
+            raise DataError(
+                f"the data contain the symbols {sorted(map(str, symbols))}, so there are no numbers to answer with; "
+                "substitute values, or take the closed form from solve"
+            )
+
+
+def _power_bits(chain: Chain[Any], w: Number) -> int:
+    """About how many bits the largest power ``b^w`` of the chain has."""
+    bases = {base for rate in chain.exit_rates for base, _ in rate if isinstance(base, Fraction)}
+    widest = max((max(base.numerator.bit_length(), base.denominator.bit_length()) for base in bases), default=1)
+    return int(abs(w) * widest)
 
 
 def _results(
@@ -218,9 +277,9 @@ def _results(
     weights = valued.jump_law()
     law = terminal_law(valued)
     terminal = {x: Quantity.of(p) for x, p in law.table.items()}
-    functionals = _functionals(problem, tilt, valued, law, w)
     lost = [weights[j] for j in chain.dead]
     dead = Quantity.of(law.arithmetic.total(lost)) if lost else None
+    functionals = _functionals(problem, tilt, valued, law, w, defective=bool(lost))
     if not fractions:
         return [Result(w, None, None, None, None, terminal, None, functionals, dead)]
     # Off the end of the clock rationals become irrational: SymPy carries on from the same rates.
@@ -245,10 +304,11 @@ def _valued(chain: Chain[Any], w: Number, path: str) -> Chain[Any]:
         return chain.over(RATIONAL, w)
     if path == "symbolic":
         return chain.over(SYMBOLIC, to_sympy(w))
-    valued = chain.over(FLOATS, float(w))
-    if not all(np.isfinite(rate) for rate in valued.exit_rates):
+    strength = _float(w) if isinstance(w, Fraction) else float(w)
+    valued = chain.over(FLOATS, strength) if isfinite(strength) else None
+    if valued is None or not all(np.isfinite(rate) for rate in valued.exit_rates):
         raise StrengthError(
-            f"guidance strength w is {w}: exit rates overflow double precision; use a smaller w or an exact path"
+            f"guidance strength w is {shown(w)}: exit rates leave the range of double precision; use a smaller w"
         )
     return valued
 
@@ -256,7 +316,7 @@ def _valued(chain: Chain[Any], w: Number, path: str) -> Chain[Any]:
 def _on_the_way(expansion: Expansion[Any], u: Number) -> list[Quantity]:
     """``P_x(u)`` for every state."""
     if expansion.arithmetic is FLOATS:
-        return [Quantity(float(value), None) for value in expansion.probabilities(-log(u))]
+        return [Quantity(float(value), None) for value in expansion.probabilities(_float_clock(u))]
     return [_at_fraction(value, u) for value in expansion.probabilities(-sympy.log(u_symbol))]
 
 
@@ -266,18 +326,27 @@ def _tv(expansion: Expansion[Any], u: Number) -> tuple[Quantity, float | None, f
         return Quantity.of(expansion.arithmetic.number(Fraction(1))), 0.0, None
     chain = expansion.chain
     if expansion.arithmetic is FLOATS:
-        clock = -log(u)
+        clock = _float_clock(u)
         log_tv = expansion.log_survival(clock)
         if log_tv > -0.5:
             # 1 − TV is the small quantity here, and has its own positive sum.
             absorbed = expansion.at(clock, [expansion.combine((*chain.terminal, *chain.dead))])[0]
             log_tv = log1p(-float(absorbed))
-        return Quantity(exp(log_tv), None), log_tv, log(-log_tv) if log_tv < 0 else None
+        value = Quantity(exp(log_tv), None)
+        return value, log_tv if isfinite(log_tv) else None, log(-log_tv) if -inf < log_tv < 0 else None
     tv = expansion.survival(-sympy.log(u_symbol))
     at = {u_symbol: to_sympy(u)}
     log_tv = enclose(tv, {}, at, then=lambda ball: ball.log())
     log_minus_log_tv = enclose(tv, {}, at, then=lambda ball: (-ball.log()).log())
     return _at_fraction(tv, u), _finite(log_tv), _finite(log_minus_log_tv)
+
+
+def _float_clock(u: Number) -> float:
+    """``s = −ln u`` as a double, from the exact ``u``, which may be closer to 0 or 1 than doubles are."""
+    if isinstance(u, float):
+        return -log(u)
+    with mpmath.workdps(40):
+        return float(-mpmath.log(PRECISE.number(u)))
 
 
 def _at_fraction(value: Expr, u: Number) -> Quantity:
@@ -291,15 +360,25 @@ def _at_fraction(value: Expr, u: Number) -> Quantity:
     rates = [power.exp for power in powers.atoms(sympy.Pow) if power.base == u_symbol]
     # SymPy would write out the digits of a rational to a huge power: such forms stay in the symbol u.
     exact = powers.xreplace({u_symbol: point}) if all(abs(rate) <= LARGEST_POWER for rate in rates) else powers
-    return Quantity(float(ball), _exact(exact))
+    return Quantity(_middle(ball), _exact(exact))
 
 
 def _exact(value: Any) -> Number:
     return Fraction(int(value.p), int(value.q)) if isinstance(value, sympy.Rational) else value
 
 
+def _middle(ball: flint.arb) -> float:
+    """The double of an enclosure that is tight enough to have one."""
+    if ball.is_finite() and (ball == 0 or ball.rad() < abs(ball) * flint.arb(2) ** -52):
+        return float(ball)
+    raise NotExactError(
+        f"a value is only known to lie in {ball.str(6)}, too wide for a number, at the highest precision tried; "
+        "use the array path"
+    )
+
+
 def _finite(ball: flint.arb) -> float | None:
-    value = float(ball)
+    value = _middle(ball) if ball.is_finite() else inf
     return value if isfinite(value) else None
 
 
@@ -311,24 +390,27 @@ def _float(value: Fraction) -> float:
 
 
 def _functionals(
-    problem: Problem, tilt: Tilt, chain: Chain[Any], law: Distribution, w: Number
+    problem: Problem, tilt: Tilt, chain: Chain[Any], law: Distribution, w: Number, defective: bool
 ) -> dict[str, Quantity | None]:
-    """The functionals of the terminal law; ``None`` where one is infinite or not defined."""
+    """The functionals of the terminal law; ``None`` where one is infinite or not defined, as for a defective law."""
     logs = law.map(to_sympy, SYMBOLIC) if law.arithmetic is RATIONAL else law
     strength = float(w) if law.arithmetic is FLOATS else w if law.arithmetic is RATIONAL else to_sympy(w)
-    tilted = tilted_law(tilt, law.states, law.arithmetic, strength)
-    tilted_logs = tilted.map(to_sympy, SYMBOLIC) if law.arithmetic is RATIONAL else tilted
+
+    def tilted(logarithms: bool = False) -> Distribution:
+        found = tilted_law(tilt, law.states, law.arithmetic, strength)
+        return found.map(to_sympy, SYMBOLIC) if logarithms and law.arithmetic is RATIONAL else found
+
     computed: dict[str, Callable[[], Any]] = {
         "entropy": lambda: entropy(logs),
         "posterior": lambda: posterior(law, problem),
         "reciprocal_posterior": lambda: reciprocal_posterior(law, problem),
         "kl_to_class": lambda: kl_divergence(logs, _class_law(problem, logs)),
-        "kl_to_tilted": lambda: kl_divergence(logs, tilted_logs),
-        "tv_to_tilted": lambda: total_variation(law, tilted),
+        "kl_to_tilted": lambda: kl_divergence(logs, tilted(logarithms=True)),
+        "tv_to_tilted": lambda: total_variation(law, tilted()),
         "mean_unmasking_clock": lambda: last_reveal(chain).mean,
     }
-    out: dict[str, Quantity | None] = {}
-    for name in FUNCTIONALS:
+    out: dict[str, Quantity | None] = dict.fromkeys(FUNCTIONALS)
+    for name in ("mean_unmasking_clock",) if defective else FUNCTIONALS:
         try:
             out[name] = Quantity.of(computed[name]())
         except DataError:

@@ -21,7 +21,7 @@ from symguide.errors import NotExactError, StrengthError
 from symguide.exp_dd import exp_dd
 from symguide.number import Number, read_number, to_sympy
 
-__all__ = ["BALLS", "FLOATS", "PRECISE", "RATIONAL", "SYMBOLIC", "Arithmetic", "power_float"]
+__all__ = ["BALLS", "FLOATS", "PRECISE", "RATIONAL", "SYMBOLIC", "Arithmetic", "power_float", "power_parts"]
 
 
 class Arithmetic(ABC):
@@ -103,7 +103,8 @@ class _Floats(Arithmetic):
         return np.float64(float(value))
 
     def term(self, coefficient: Number, base: Number, w: Any) -> Any:
-        return float(coefficient) * power_float(base, w)
+        with np.errstate(over="ignore", under="ignore"):
+            return float(coefficient) * power_float(base, w)
 
     def exp_dd(self, nodes: Sequence[Any], s: Any) -> Any:
         return exp_dd_float(nodes, s)
@@ -178,7 +179,15 @@ def power_float(base: Number, w: Any) -> Any:
     """
     if base == 1:
         return np.ones_like(np.asarray(w, dtype=np.float64))[()]
-    high, low = _log_parts(base)
+    return power_parts(*_log_parts(base), w)
+
+
+def power_parts(high: float, low: float, w: Any) -> Any:
+    """``exp(w (high + low))`` for a logarithm given as the sum of two doubles.
+
+    >>> float(power_parts(0.6931471805599453, 2.3190468138462996e-17, 3.0))
+    8.0
+    """
     w = np.asarray(w, dtype=np.float64)
     product = w * high
     error = _product_error(w, high, product)

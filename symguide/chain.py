@@ -10,6 +10,7 @@ from symguide.arithmetic import Arithmetic
 from symguide.errors import ChainTooLargeError, DataError
 from symguide.expsum import ExpSum, Quotient
 from symguide.law import Context, context_key, format_context
+from symguide.strength import require_strength
 from symguide.tilt import Tilt
 
 __all__ = ["MAX_CONTEXTS", "Chain", "Reveal", "assemble", "guided_chain"]
@@ -97,6 +98,12 @@ class Chain(Generic[V]):
         return tuple(j for j in range(len(self.states)) if j not in absorbing)
 
     @cached_property
+    def is_rational(self) -> bool:
+        """Whether the exponential sums of the chain have rational coefficients and bases only."""
+        numbers = (part for rate in self.exit_rates for pair in rate.terms for part in pair)  # pyright: ignore[reportAttributeAccessIssue]
+        return all(isinstance(part, Fraction) for part in numbers)
+
+    @cached_property
     def is_exact(self) -> bool:
         """Whether no float stands in the exponential sums of the chain."""
         return all(rate.is_exact for rate in self.exit_rates)  # pyright: ignore[reportAttributeAccessIssue]
@@ -122,6 +129,11 @@ class Chain(Generic[V]):
     def over(self, arithmetic: Arithmetic, w: Any) -> "Chain[Any]":
         """The chain at strength ``w`` with values in an arithmetic; the graph and the ties stay.
 
+        Raises
+        ------
+        StrengthError
+            For ``w < −1``, ``nan``, infinities, and for ``w = −1`` where that is a chain of its own.
+
         >>> from symguide.arithmetic import RATIONAL
         >>> from symguide.tilt import guidance
         >>> from symguide.mixture import ClassMixture
@@ -129,6 +141,7 @@ class Chain(Generic[V]):
         >>> guided_chain(guidance(mixture.problem("a"))).over(RATIONAL, 3).exit_rates
         (Fraction(8, 1), Fraction(0, 1))
         """
+        require_strength(w, self.includes_unconditional)
         return self.map(lambda rate: rate.at(arithmetic, w), arithmetic)  # pyright: ignore[reportAttributeAccessIssue]
 
     def ancestors(self, targets: Iterable[Context]) -> "Chain[V]":

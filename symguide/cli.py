@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -289,18 +289,22 @@ def _write(texts: Mapping[str, str]) -> None:
     from pathlib import Path
 
     waiting: list[tuple[str, Path]] = []
+    at_once: list[tuple[str, str]] = []
     try:
         for name, text in texts.items():
             path = Path(os.path.realpath(name))
+            if path.is_dir():
+                raise DataError(f"{name}: this is a directory, so nothing can be written to it; name a file")
+            if name == "-" or (path.exists() and not path.is_file()):
+                at_once.append((name, text))
+            else:
+                waiting.append((_beside(path, text), path))
+        for name, text in at_once:
             if name == "-":
                 sys.stdout.write(text)
                 sys.stdout.flush()
-            elif path.is_dir():
-                raise DataError(f"{name}: this is a directory, so nothing can be written to it; name a file")
-            elif path.exists() and not path.is_file():
-                path.write_text(text, encoding="utf-8")
             else:
-                waiting.append((_beside(path, text), path))
+                Path(name).write_text(text, encoding="utf-8")
         while waiting:
             os.replace(*waiting[0])
             del waiting[0]
@@ -394,13 +398,21 @@ def _quantity(quantity: Quantity | None) -> dict[str, Any] | None:
     """``Q``: the double and the exact form. A value beyond the doubles has no double."""
     if quantity is None:
         return None
-    value = quantity.value if abs(quantity.value) < float("inf") else None
-    return {"value": value, "exact": None if quantity.exact is None else str(quantity.exact)}
+    return {"value": _finite(quantity.value), "exact": None if quantity.exact is None else str(quantity.exact)}
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinities."""
+    return value if value is not None and abs(value) < float("inf") else None
 
 
 def _law(law: Mapping[Context, Quantity], top: int | None = None) -> list[dict[str, Any]]:
     """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
-    kept = set(sorted(law, key=lambda x: -law[x].value)[:top]) if top is not None else law
+    kept: Collection[Context] = law
+    if top is not None:
+        from symguide.tables import most_probable
+
+        kept = set(most_probable(law, top))
     return [{"tokens": list(x), "probability": _quantity(q)} for x, q in law.items() if x in kept]
 
 
@@ -410,8 +422,8 @@ def _result(result: Result, time: Number | None, top: int | None) -> dict[str, A
         "u": None if result.u is None else str(result.u),
         "t": None if time is None else str(time),
         "tv": _quantity(result.tv),
-        "log_tv": result.log_tv,
-        "log_minus_log_tv": result.log_minus_log_tv,
+        "log_tv": _finite(result.log_tv),
+        "log_minus_log_tv": _finite(result.log_minus_log_tv),
         "terminal": _law(result.terminal, top),
     }
     if result.states is not None:
@@ -1005,8 +1017,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is None:
             raise SymguideError("standard output is closed, so answers have nowhere to go; open it")
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
+            # A terminal that cannot show a sign shows a question mark.
+            getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
         with _long_integers():
             status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -13,18 +13,19 @@ from typing import Any
 
 import flint
 import numpy as np
-from sympy import Add, Expr, Function, Mul, Pow, Symbol, lambdify
+from sympy import Add, Expr, Function, Mul, Pow, Rational, Symbol, lambdify
 from sympy import log as ln
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import MpmathPrinter, PythonCodePrinter
 
-from symguide.arithmetic import BALLS, power_float
+from symguide.arithmetic import BALLS, power_float, power_parts
 from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp, log_exp_dd_float
-from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
+from symguide.errors import ClockError, NotExactError, SymguideError
 from symguide.exp_dd import exp_dd
-from symguide.number import Number
+from symguide.number import Number, read_number
 from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution
+from symguide.strength import require_strength
 from symguide.symbols import s, t, u, w
 
 __all__ = ["TARGETS", "compile_expression", "compile_solution", "enclose"]
@@ -41,6 +42,11 @@ class _NumPy(NumPyPrinter):
     def _print_Pow(self, expr: Pow, rational: bool = False) -> str:
         if expr.base.is_Rational and expr.base.is_positive and not expr.exp.is_Rational:
             return f"power_float(Fraction({expr.base.p}, {expr.base.q}), {self._print(expr.exp)})"
+        if expr.base.is_number and expr.base.is_positive and expr.exp.free_symbols:
+            logarithm = ln(expr.base).evalf(40)
+            high = float(logarithm)
+            low = float((ln(expr.base) - Rational(high)).evalf(20))
+            return f"power_parts({high!r}, {low!r}, {self._print(expr.exp)})"
         return super()._print_Pow(expr, rational=rational)
 
     def _print_exp_dd(self, expr: exp_dd) -> str:
@@ -80,6 +86,18 @@ class _Ball(PythonCodePrinter):
 
     _print_Integer = _print_Half = _print_Zero = _print_One = _print_NegativeOne = _print_Rational
 
+    def _print_Pi(self, expr: Any) -> str:
+        return "pi()"
+
+    def _print_Exp1(self, expr: Any) -> str:
+        return "exp(fraction(1, 1))"
+
+    def _print_NumberSymbol(self, expr: Any) -> str:
+        raise SymguideError(f"{expr} has no enclosure here, so the expression cannot be compiled to balls; rewrite it")
+
+    _print_Infinity = _print_NegativeInfinity = _print_ComplexInfinity = _print_NaN = _print_NumberSymbol
+    _print_ImaginaryUnit = _print_NumberSymbol
+
     def _print_Float(self, expr: Any) -> str:
         raise NotExactError(f"{expr} is a float, so no ball is known to hold what it stands for; give it as a fraction")
 
@@ -96,6 +114,7 @@ class _Ball(PythonCodePrinter):
         return f"{name}({', '.join(map(self._print, expr.args))})"
 
     _print_log = _print_exp = _print_Abs = _print_sin = _print_cos = _print_Function
+    _print_tan = _print_asin = _print_acos = _print_atan = _print_sqrt = _print_Function
 
     def _print_exp_dd(self, expr: exp_dd) -> str:
         return f"exp_dd(({', '.join(map(self._print, expr.nodes))},), {self._print(expr.clock)})"
@@ -110,6 +129,10 @@ _BALL_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "log": lambda x: x.log(),
     "sin": lambda x: x.sin(),
     "cos": lambda x: x.cos(),
+    "tan": lambda x: x.tan(),
+    "asin": lambda x: x.asin(),
+    "acos": lambda x: x.acos(),
+    "atan": lambda x: x.atan(),
     "Abs": abs,
 }
 
@@ -122,6 +145,7 @@ TARGETS: Mapping[str, tuple[type, list[Any]]] = {
                 "log_exp_dd": log_exp_dd_float,
                 "logsumexp": _logsumexp,
                 "power_float": power_float,
+                "power_parts": power_parts,
                 "Fraction": Fraction,
             },
             "numpy",
@@ -130,7 +154,14 @@ TARGETS: Mapping[str, tuple[type, list[Any]]] = {
     "mpmath": (_Mpmath, [{"exp_dd": exp_dd_mp}, "mpmath"]),
     "balls": (
         _Ball,
-        [{**_BALL_FUNCTIONS, "exp_dd": exp_dd_ball, "fraction": lambda p, q: flint.arb(flint.fmpq(p, q))}],
+        [
+            {
+                **_BALL_FUNCTIONS,
+                "exp_dd": exp_dd_ball,
+                "fraction": lambda p, q: flint.arb(flint.fmpq(p, q)),
+                "pi": flint.arb.pi,
+            }
+        ],
     ),
 }
 """What closed forms compile to, with SymPy's printer and the namespace of the printed code."""
@@ -244,20 +275,27 @@ def compile_solution(
     single = isinstance(expressions, Expr)
     wanted = [expressions] if isinstance(expressions, Expr) else list(expressions)
     function = compile_expression(wanted, [w, s], solution.definitions, target, log)
+    includes = solution.named.chain.includes_unconditional
     if target != "numpy":
         point = u if schedule is None else t
         clock = compile_expression(-ln(u) if schedule is None else schedule.clock, [point], target=target)
 
         def precise(strength: Any, at: Any) -> Any:
+            if target == "balls":
+                strength, at = _ball(strength), _ball(at)
+            require_strength(strength, includes)
+            if schedule is None and not 0 <= at <= 1:
+                raise ClockError(f"mask fraction u is {at}: outside [0, 1] the law is not defined; correct it")
+            if target == "balls" and at == 0:
+                raise ClockError("mask fraction u is 0: balls need u > 0; take the terminal law for u = 0")
             values = function(strength, clock(at))
             return values[0] if single else values
 
         return precise
-    includes = solution.named.chain.includes_unconditional
 
     def checked(strength: Any, at: Any) -> Any:
         strength, at = np.asarray(strength, dtype=np.float64), np.asarray(at, dtype=np.float64)
-        _check_strengths(strength, includes)
+        require_strength(strength, includes)
         shape = np.broadcast_shapes(strength.shape, at.shape)
         with np.errstate(divide="ignore"):
             s_at = _clock(at) if schedule is None else schedule.clock_at(at)
@@ -267,12 +305,8 @@ def compile_solution(
     return checked
 
 
-def _check_strengths(strength: np.ndarray, includes_unconditional: bool) -> None:
-    good = np.isfinite(strength) & (strength >= -1 if includes_unconditional else strength > -1)
-    if not good.all():
-        value = strength[~good].flat[0]
-        lowest = "w >= -1" if includes_unconditional else "w > -1 (w = -1 is a chain of its own: compile that one)"
-        raise StrengthError(f"guidance strength w is {value}: the closed form holds for finite {lowest}; correct it")
+def _ball(value: Any) -> flint.arb:
+    return value if isinstance(value, flint.arb) else BALLS.number(read_number(value, "argument of a ball function"))
 
 
 def _clock(fraction: np.ndarray) -> np.ndarray:

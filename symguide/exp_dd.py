@@ -11,6 +11,7 @@ is the only one that has to ask which rates coincide.
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -122,6 +123,7 @@ class exp_dd(Function):
         return tex if exp is None else rf"{tex}^{{{exp}}}"
 
 
+@lru_cache(maxsize=65536)
 def confluent_equal(left: Expr, right: Expr) -> bool | None:
     """Whether two exit rates coincide: ``True``, ``False``, or ``None`` where that depends on free symbols.
 
@@ -136,6 +138,9 @@ def confluent_equal(left: Expr, right: Expr) -> bool | None:
         return bool(difference == 0)
     if difference.free_symbols:
         return False if difference.is_nonzero else None
+    value = difference.evalf(20)
+    if value.is_Number and value._prec > 1 and value != 0:
+        return False  # evalf vouches for the digits it gives
     return difference.equals(0)
 
 

@@ -17,7 +17,7 @@ from symguide.errors import DataError
 from symguide.number import Number, is_exact, read_number, shown, total
 from symguide.symbols import MASK, symbol
 
-__all__ = ["Context", "Law", "TableLaw", "context_key", "format_context"]
+__all__ = ["SUM_TOLERANCE", "Context", "Law", "TableLaw", "context_key", "format_context"]
 
 Context: TypeAlias = tuple[int | None, ...]
 """Revealed tokens by position; ``None`` is the mask."""
@@ -110,7 +110,14 @@ class TableLaw(Law):
         >>> TableLaw.from_mapping(2, 2, {(0, 0): "1/2", (1, 1): "1/2"}).conditional((None, 1), 0)
         {1: Fraction(1, 1)}
         """
-        pairs = weights.items() if isinstance(weights, Mapping) else weights
+        try:
+            pairs = [
+                (tokens, given) for tokens, given in (weights.items() if isinstance(weights, Mapping) else weights)
+            ]
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{name}: {shown(repr(weights))} lists no weights; give a mapping or pairs (tokens, weight)"
+            ) from None
         checked: dict[tuple[int, ...], Number] = {}
         for tokens, given in pairs:
             key = _read_tokens(tokens, vocabulary, length, name)
@@ -119,7 +126,15 @@ class TableLaw(Law):
                     f"{name}: tokens {list(key)} are listed twice, so their weight is ambiguous; merge them"
                 )
             value = read_number(given, f"{name}: weight of {list(key)}", DataError)
-            if not isinstance(value, sympy.Expr) and value < 0:
+            if isinstance(value, sympy.Expr):
+                if value.is_real is False:
+                    raise DataError(
+                        f"{name}: weight of {list(key)} is {shown(value)}: a probability is real; correct it"
+                    )
+                negative = value.is_negative is True
+            else:
+                negative = value < 0
+            if negative:
                 raise DataError(
                     f"{name}: weight of {list(key)} is {shown(value)}: a probability is never negative; correct it"
                 )
@@ -276,9 +291,9 @@ def _normalise(
     support: dict[tuple[int, ...], Number], name: str, decimal: bool
 ) -> tuple[dict[tuple[int, ...], Number], bool]:
     values = list(support.values())
-    if any(isinstance(value, sympy.Expr) for value in values):
-        return support, False
     whole = total(values)
+    if isinstance(whole, sympy.Expr) and (whole.free_symbols or whole.equals(1)):
+        return support, False
     if whole == 1:
         return support, False
     if (decimal or not all(map(is_exact, values))) and abs(whole - 1) <= SUM_TOLERANCE:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import sympy
 
 from symguide.errors import DataError
-from symguide.law import Law, TableLaw
+from symguide.law import SUM_TOLERANCE, Law, TableLaw
 from symguide.number import Number, is_exact, read_number, shown, total
 from symguide.symbols import symbol
 
@@ -126,7 +125,7 @@ class ClassMixture:
             where = f"{name}: class {key!r}"
             laws[key] = _read_law(vocabulary, length, data, where, decimal)
             value = read_number(prior, f"{where}: prior", DataError)
-            if not isinstance(value, sympy.Expr) and value <= 0:
+            if value.is_positive is False if isinstance(value, sympy.Expr) else value <= 0:
                 raise DataError(
                     f"{where}: prior is {shown(value)}: a class needs a positive prior; correct it or drop the class"
                 )
@@ -202,8 +201,8 @@ def _normalise_priors(given: dict[str, Number], name: str, decimal: bool) -> tup
         raise DataError(f"{name}: there are no classes, so there is no law to guide; give at least one")
     values = list(given.values())
     whole = total(values)
-    if isinstance(whole, sympy.Expr) or whole == 1:
+    if whole == 1 or (isinstance(whole, sympy.Expr) and (whole.free_symbols or whole.equals(1))):
         return given, False
-    if (decimal or not all(map(is_exact, values))) and abs(whole - 1) <= Fraction(1, 10**12):
+    if (decimal or not all(map(is_exact, values))) and abs(whole - 1) <= SUM_TOLERANCE:
         return {key: value / whole for key, value in given.items()}, True
     raise DataError(f"{name}: the priors sum to {shown(whole)}, not to 1, so they are no probabilities; rescale them")

@@ -8,9 +8,11 @@ from sympy import Expr
 
 from symguide.arithmetic import SYMBOLIC
 from symguide.chain import Chain, Reveal
+from symguide.errors import DataError
 from symguide.expsum import ExpSum, Quotient
 from symguide.law import Context
-from symguide.symbols import MASK, symbol
+from symguide.strength import require_strength
+from symguide.symbols import MASK, s, symbol, t, tau, u
 
 __all__ = ["NamedChain", "exit_label", "named", "normaliser_label", "plain"]
 
@@ -56,6 +58,7 @@ def named(chain: Chain[Any], w: Expr) -> NamedChain:
     >>> named(guided_chain(guidance(mixture.problem("a"))), w).definitions
     {Z: 2**w}
     """
+    require_strength(w, chain.includes_unconditional)
     definitions: dict[Expr, Expr] = {}
     names: dict[ExpSum, Expr] = {}
 
@@ -86,6 +89,11 @@ def named(chain: Chain[Any], w: Expr) -> NamedChain:
                 value = rate.expression(w)
             row.append(Reveal(reveal.source, reveal.position, reveal.token, value))
         incoming.append(tuple(row))
+    taken = {*definitions, s, t, tau, u} & set().union(*(value.free_symbols for value in definitions.values()))
+    if taken:
+        raise DataError(
+            f"the data contain the symbols {sorted(map(str, taken))}, which closed forms use themselves; rename them"
+        )
     graph = replace(chain, incoming=tuple(incoming), exit_rates=tuple(exits), arithmetic=SYMBOLIC)
     return NamedChain(graph, definitions, w)
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import sympy
 
 from symguide.errors import StrengthError
 from symguide.number import Number, read_number
 
-__all__ = ["CONVENTIONS", "Convention", "from_w", "read_strength", "to_w"]
+__all__ = ["CONVENTIONS", "Convention", "from_w", "read_strength", "require_strength", "to_w"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Convention:
         Who uses it.
     to_w, from_w
         The relation, both ways.
+
+    >>> CONVENTIONS["gamma"].formula
+    'gamma = 1 + w'
     """
 
     formula: str
@@ -127,6 +132,33 @@ def read_strength(value: object, what: str = "guidance strength w") -> Number:
             f"{what} is {number}: below -1 the guided chain is not defined; use w >= -1 (-1 is unconditional)"
         )
     return number
+
+
+def require_strength(w: Any, includes_unconditional: bool = True) -> None:
+    """Refuse values of ``w`` of any arithmetic, arrays included, for which a chain with open ``w`` does not speak.
+
+    Raises
+    ------
+    StrengthError
+        For ``nan``, infinities and ``w < −1``, and for ``w = −1`` unless the chain includes the unconditional one.
+
+    >>> require_strength(np.array([-0.5, 3.0]), includes_unconditional=False)
+    >>> require_strength(-1, includes_unconditional=False)
+    Traceback (most recent call last):
+    symguide.errors.StrengthError: guidance strength w is -1: the chain holds for finite w > -1 (w = -1 is a ...
+    """
+    if isinstance(w, sympy.Expr) and not w.is_number:
+        return
+    if isinstance(w, np.ndarray):
+        good = np.isfinite(w) & (w >= -1 if includes_unconditional else w > -1)
+        wrong = None if good.all() else w[~good].flat[0]
+    else:
+        finite = w - w == 0  # false for nan and infinities, in every arithmetic; a wide ball is taken at its word
+        inside = bool(w >= -1) if includes_unconditional else bool(w > -1)
+        wrong = None if (finite or hasattr(w, "mid")) and inside else w
+    if wrong is not None:
+        range_ = "w >= -1" if includes_unconditional else "w > -1 (w = -1 is a chain of its own: use tilt.at(-1))"
+        raise StrengthError(f"guidance strength w is {wrong}: the chain holds for finite {range_}; correct it")
 
 
 def to_w(value: object, convention: str) -> Number:

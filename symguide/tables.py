@@ -29,6 +29,7 @@ __all__ = [
     "answer_tables",
     "evidence_tables",
     "listing",
+    "most_probable",
     "plain_table",
     "progress_bar",
     "proof_tables",
@@ -66,7 +67,11 @@ _VERDICT_STYLES: Mapping[Verdict, str] = {
 
 
 def screen(to_stderr: bool = False) -> Console:
-    """A console on stdout or stderr; colour and width follow the terminal, ``NO_COLOR`` and ``COLUMNS``."""
+    """A console on stdout or stderr; colour and width follow the terminal, ``NO_COLOR`` and ``COLUMNS``.
+
+    >>> screen(to_stderr=True).stderr
+    True
+    """
     return _Console(stderr=to_stderr, highlight=False)
 
 
@@ -92,7 +97,11 @@ def token_text(problem: Problem, context: Context) -> str:
 
 
 def verdict_text(verdict: Verdict) -> Text:
-    """A verdict in its colour."""
+    """A verdict in its colour.
+
+    >>> print(verdict_text(Verdict.AGREES))
+    agrees numerically
+    """
     return Text(str(verdict), _VERDICT_STYLES[verdict])
 
 
@@ -238,9 +247,15 @@ def answer_tables(answer: Answer, times: Sequence[Number], top: int | None, widt
     times
         The times behind the mask fractions, if times were asked for.
     top
-        How many tokens tuples of every law to show; :data:`MOST_ROWS` of a long law if ``None``.
+        How many token tuples of every law to show; :data:`MOST_ROWS` of a long law if ``None``.
     width
         Columns of the terminal.
+
+    >>> from symguide.answers import answer
+    >>> from symguide.datasets import load
+    >>> tables = answer_tables(answer(load("xor"), [Fraction(1)], [Fraction(1, 2)]), [], None, 80)
+    >>> [str(part) for part in tables.renderables if isinstance(part, Text)]
+    ['Terminal law', 'Distance to the terminal law   TV(P(u), P(0))', 'Functionals of the terminal law']
     """
     by_strength: dict[Number, list[Result]] = {}
     for result in answer.results:
@@ -269,14 +284,24 @@ def _title(answer: Answer) -> RenderableType:
     return Padding(Group(*lines), (0, 0, 1, 0), expand=False)
 
 
-def _most_probable(law: Mapping[Context, Quantity], count: int) -> list[Context]:
-    """The most probable contexts; ties in the order of the law."""
-    return sorted(law, key=lambda x: -law[x].value)[:count]
+def most_probable(law: Mapping[Context, Quantity], count: int) -> list[Context]:
+    """The most probable contexts of a law, of equals the first; rational probabilities are compared exactly.
+
+    >>> law = {(0,): Quantity(0.25, Fraction(1, 4)), (1,): Quantity(0.5, Fraction(1, 2)), (2,): Quantity(0.25, None)}
+    >>> most_probable(law, 2)
+    [(1,), (0,)]
+    """
+
+    def size(context: Context) -> Any:
+        quantity = law[context]
+        return quantity.exact if isinstance(quantity.exact, Fraction) else quantity.value
+
+    return sorted(law, key=size, reverse=True)[:count]
 
 
 def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, width: int) -> list[RenderableType]:
     count = MOST_ROWS if top is None else top
-    shown = list(dict.fromkeys(x for result in results for x in _most_probable(result.terminal, count)))
+    shown = list(dict.fromkeys(x for result in results for x in most_probable(result.terminal, count)))
     size = max(len(result.terminal) for result in results)
     if top is None and size <= MOST_ROWS:
         shown = sorted(set(shown))
@@ -288,7 +313,7 @@ def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, wi
     for result in results:
         values = [result.terminal.get(x) for x in shown]
         decimals = _decimals(q.value for q in values if q)
-        mine = set(_most_probable(result.terminal, count))
+        mine = set(most_probable(result.terminal, count))
         cells = []
         for x, quantity in zip(shown, values, strict=True):
             value = Text("0" if quantity is None else _number(quantity.value, decimals), "" if x in mine else "dim")
@@ -359,7 +384,7 @@ def _functional_tables(results: Sequence[Result], width: int) -> list[Renderable
 def _state_tables(problem: Problem, result: Result, top: int | None, width: int) -> list[RenderableType]:
     assert result.states is not None
     count = MOST_ROWS if top is None else top
-    shown = _most_probable(result.states, count)
+    shown = most_probable(result.states, count)
     if len(result.states) <= count:
         shown = list(result.states)
     heading = Text(f"Law at w = {result.w}, u = {_brief(result.u)}", "bold cyan")
@@ -379,7 +404,12 @@ def _brief(value: Number | None) -> str:
 
 
 def evidence_tables(problem: Problem, rule: str, reports: Sequence[tuple[str, Report]], verdict: Verdict) -> Group:
-    """What ``verify`` found: per strength, one line per check."""
+    """What ``verify`` found: per strength, one line per check.
+
+    >>> from symguide.datasets import load
+    >>> print(evidence_tables(load("xor"), "rate", [], Verdict.PROVED).renderables[-1])
+    Verdict: proved
+    """
     toward = "a pair of laws" if problem.target is None else f"target {problem.target}"
     heading = Text(problem.name, "bold").append(f"   {toward}, {rule} rule", "not bold")
     parts: list[RenderableType] = [heading, *(Text(f"note: {note}", "yellow") for note in problem.notes), Text("")]
@@ -395,7 +425,12 @@ def evidence_tables(problem: Problem, rule: str, reports: Sequence[tuple[str, Re
 
 @contextmanager
 def progress_bar(derivations: Sequence[Derivation]) -> Iterator[Callable[[Derivation], Progress]]:
-    """A bar on stderr over all steps and instances of some derivations; it hands out what ``run`` reports to."""
+    """A bar on stderr over all steps and instances of some derivations; it hands out what ``run`` reports to.
+
+    >>> with progress_bar([]) as reporter:
+    ...     callable(reporter)
+    True
+    """
     total = sum(len(derivation.steps) + len(derivation.instances) for derivation in derivations)
     console = screen(to_stderr=True)
     columns = (
@@ -422,7 +457,11 @@ def progress_bar(derivations: Sequence[Derivation]) -> Iterator[Callable[[Deriva
 
 
 def proof_tables(proofs: Sequence[Proof], files: Sequence[str]) -> Group:
-    """What ``prove`` found: every step and instance, then one line per derivation."""
+    """What ``prove`` found: every step and instance, then one line per derivation, and the files written.
+
+    >>> print(proof_tables([], ["law.tex", "law.pdf"]).renderables[-1])
+    Written: law.tex, law.pdf
+    """
     parts: list[RenderableType] = []
     for proof in proofs:
         rows = [_outcome_row("", outcome) for outcome in proof.steps]
@@ -481,7 +520,12 @@ def _tally(verdicts: Sequence[Verdict]) -> Text:
 
 
 def listing(listed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:
-    """What ``list`` names: how to call it, what it is, whom to cite."""
+    """What ``list`` names: how to call it, what it is, whom to cite.
+
+    >>> tables = listing({"rules": [{"name": "rate", "description": "rate power", "source": "Nisonoff et al."}]})
+    >>> len(tables.renderables)
+    1
+    """
     titles = {
         "instances": "Built-in instances (PROBLEM)",
         "schedules": "Noise schedules (--noise)",
@@ -513,7 +557,11 @@ def _listing(title: str, items: Sequence[Mapping[str, Any]]) -> RenderableType:
 def plain_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], whole: Sequence[int] = (0,)
 ) -> Group:
-    """A table of texts under a heading; the columns ``whole`` stay in one piece, the others wrap."""
+    """A table of texts under a heading; the columns ``whole`` stay in one piece, the others wrap.
+
+    >>> print(plain_table("Answers", ["question", "answer"], [["6 * 7", 42]]).renderables[0])
+    Answers
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     for j, column in enumerate(columns):
         first = {"style": "bold", "max_width": 40} if j == 0 else {}

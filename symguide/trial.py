@@ -232,7 +232,8 @@ def prepare(
     drawn = [{key: _seeded(key, random) for key in symbols} | fixed for _ in range(SEEDED + 1)]
     if strength is not None and w in free:
         drawn[0][w] = _strength(strength, chain)
-    listed = {plain[key]: _listed(given, key, plain) for key, value in given.definitions.items() if value.has(Sum)}
+    totals = {plain[key]: value for key, value in given.definitions.items() if value.has(Sum) and key in plain}
+    listed = {key: _listed(value, given.chain, plain) for key, value in totals.items()}
     for point in drawn:
         for key in listed.keys() - fixed.keys():
             point[key] += ceil(listed[key].xreplace({name: to_sympy(value) for name, value in point.items()}))
@@ -258,12 +259,10 @@ def is_tight(ball: flint.arb, scale: flint.arb, digits: int) -> bool:
     return bool(ball.is_finite() and (ball.is_exact() or ball.rad() <= scale * flint.arb(10) ** -digits))
 
 
-def _listed(given: NamedChain, total: Expr, plain: Mapping[Expr, Symbol]) -> Expr:
-    """The summands of a sum over all tokens that belong to listed reveals: its value must exceed them."""
-    definition = given.definitions[total]
-    ((running, *_),) = definition.limits
-    tokens = {token for context in given.chain.states for token in context if isinstance(token, Expr)}
-    summands = [definition.function.xreplace({running: token}) for token in tokens]
+def _listed(total: Expr, chain: Chain[Expr], plain: Mapping[Expr, Symbol]) -> Expr:
+    """The summands of sums over all tokens that belong to listed reveals: a value for the sum must exceed them."""
+    tokens = {token for context in chain.states for token in context if isinstance(token, Expr)}
+    summands = [whole.function.xreplace({whole.limits[0][0]: token}) for whole in total.atoms(Sum) for token in tokens]
     return Add(*(part.xreplace(plain) for part in summands if part.atoms(TokenProbability) <= plain.keys()))
 
 

@@ -57,7 +57,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def command(*arguments: str) -> Done:
         capsys.readouterr()
         status = main(arguments)
-        return Done(status, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return Done(status, out, err)
 
     return command
 

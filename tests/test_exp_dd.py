@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import (
     Add,
-    Eq,
     Expr,
     Float,
     Integer,
@@ -30,6 +29,7 @@ from sympy import (
     sympify,
 )
 
+from symguide.errors import SymguideError
 from symguide.exp_dd import confluent_equal, exp_dd, from_powers, in_powers
 from symguide.symbols import s, u
 
@@ -162,7 +162,7 @@ def test_from_powers_cancels_the_denominators() -> None:
     assert _same(form, expression)
     assert all(cancel(coefficient).is_polynomial(a, b) for coefficient in form.as_coefficients_dict().values())
     assert from_powers(Integer(0), u) == 0
-    with pytest.raises(ValueError, match="no multiple of a power of u"):
+    with pytest.raises(SymguideError, match="no multiple of a power of u"):
         from_powers(u**a * log(u), u)
 
 
@@ -202,4 +202,4 @@ def test_every_order_of_nodes_is_one_object() -> None:
 def test_solves_the_equation_of_a_path() -> None:
     """A path ``a → b`` by hand: ``P' = e^{−a s} − b P``, ``P(0) = 0``."""
     form = exp_dd((a, b), s)
-    assert Eq(diff(form, s), exp(-a * s) - b * form) == True  # noqa: E712
+    assert diff(form, s) == exp(-a * s) - b * form

@@ -251,7 +251,8 @@ def fragments_of(subject: Solution) -> Iterable[Fragment]:
     yield ode(kolmogorov(subject.named))
     for form in ("divided differences", "powers of u"):
         yield closed_form(subject, form)
-        yield tv_form(subject, form)
+        if not isinstance(subject.named.chain.vocabulary, Expr):  # TV then sums over sequences that are not followed
+            yield tv_form(subject, form)
     yield terminal_form(subject)
     yield definitions(subject.definitions)
     yield closed_form(shared_form(subject), "powers of u")

@@ -483,3 +483,6 @@ class Unlisted(Law):
 
     def conditional(self, context: Any, position: int) -> dict[int, Fraction]:
         return {0: Fraction(1, 2), 1: Fraction(1, 2)}
+
+    def count_contexts(self, most: int) -> int:
+        return 3

@@ -62,7 +62,7 @@ def test_everything_public_is_explained(name: str) -> None:
     assert not silent, f"{name}: no docstring for {silent}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "symguide.cli"])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("symguide.cli", "symguide.tables")])
 def test_everything_public_has_a_running_example(name: str) -> None:
     without = []
     for public, thing in _own(importlib.import_module(name)):
