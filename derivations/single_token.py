@@ -13,21 +13,11 @@ from sympy import Abs, Derivative, Function, Integer, Lambda, Limit, Rational, S
 
 from symguide.chain import guided_chain
 from symguide.datasets import load
-from symguide.derivation import (
-    Claim,
-    Derivation,
-    Instance,
-    Meaning,
-    Step,
-    equal,
-    equations_of,
-    identities,
-    solves,
-    times,
-)
+from symguide.derivation import Claim, Derivation, Instance, Step
 from symguide.evidence import Evidence
 from symguide.exp_dd import exp_dd
 from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
+from symguide.identities import Meaning, equal, equations_of, identities, solves, times
 from symguide.naming import named
 from symguide.ode import kolmogorov, unknown
 from symguide.solution import solve

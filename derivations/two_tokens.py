@@ -15,23 +15,12 @@ from sympy import Derivative, Expr, Function, Ge, Integer, Lambda, Limit, Ration
 from symguide.arithmetic import RATIONAL
 from symguide.chain import guided_chain
 from symguide.datasets import load
-from symguide.derivation import (
-    Claim,
-    Content,
-    Derivation,
-    Instance,
-    Meaning,
-    Step,
-    equal,
-    equations_of,
-    identities,
-    solves,
-    times,
-)
+from symguide.derivation import Claim, Derivation, Instance, Step
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import exp_dd
 from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
 from symguide.functionals import terminal_law, tilted_law
+from symguide.identities import Content, Meaning, equal, equations_of, identities, solves, times
 from symguide.naming import named
 from symguide.number import to_sympy
 from symguide.ode import kolmogorov, unknown

@@ -663,7 +663,8 @@ def _prove(names: Sequence[str], out: str, pdf: bool, digits: str, as_json: bool
     _check_folder(out)
     if pdf:
         _check_pdflatex()
-    from symguide.derivation import proof_document, run, select
+    from symguide.derivation import run, select
+    from symguide.proofs import proof_document
     from symguide.tables import progress_bar, proof_tables, screen
 
     derivations = select(names)
@@ -729,7 +730,7 @@ def _publish(folder: str, documents: Mapping[str, str], pdf: bool) -> list[list[
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from symguide.latex import compile_pdf
+    from symguide.documents import compile_pdf
 
     place = Path(folder)
     try:
@@ -795,7 +796,7 @@ def _export(
         loaded = _problem(problem, target)
         solution = _solution(loaded, rule, strength)
         if latex is not None:
-            from symguide.latex import solution_document
+            from symguide.documents import solution_document
 
             texts[latex] = solution_document(solution, loaded, rule, schedule)
         if python is not None:

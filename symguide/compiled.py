@@ -95,8 +95,9 @@ class _Ball(PythonCodePrinter):
     def _print_NumberSymbol(self, expr: Any) -> str:
         raise SymguideError(f"{expr} has no enclosure here, so the expression cannot be compiled to balls; rewrite it")
 
-    _print_Infinity = _print_NegativeInfinity = _print_ComplexInfinity = _print_NaN = _print_NumberSymbol
-    _print_ImaginaryUnit = _print_NumberSymbol
+    # Everything that would otherwise print as a Python float or complex number.
+    _print_Infinity = _print_NegativeInfinity = _print_NaN = _print_NumberSymbol  # pyright: ignore[reportAssignmentType]
+    _print_ComplexInfinity = _print_ImaginaryUnit = _print_NumberSymbol  # pyright: ignore[reportAssignmentType]
 
     def _print_Float(self, expr: Any) -> str:
         raise NotExactError(f"{expr} is a float, so no ball is known to hold what it stands for; give it as a fraction")

@@ -14,6 +14,7 @@ from symguide.errors import DataError, SymguideError
 from symguide.exp_dd import in_powers
 from symguide.expansion import Expansion, expand
 from symguide.functionals import Distribution, terminal_law
+from symguide.latex import SHOWN, aligned, left_out, state
 from symguide.law import Context, format_context
 from symguide.naming import NamedChain, named
 from symguide.schedule import NoiseSchedule
@@ -25,7 +26,7 @@ MAX_SYMBOLIC_TERMS = 20_000
 """Terms beyond which closed forms are not built as SymPy expressions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Solution:
     """The closed form of a guided chain.
 
@@ -46,6 +47,14 @@ class Solution:
 
     named: NamedChain
     expansion: Expansion[Expr]
+
+    def __repr__(self) -> str:
+        return f"<Solution of {len(self.states)} contexts in {self.expansion.size} terms>"
+
+    def _repr_latex_(self) -> str:
+        shown = zip(self.states[:SHOWN], self.probabilities[:SHOWN], strict=True)
+        rest = left_out(SHOWN, len(self.states), "contexts")
+        return aligned([(state(context, "s"), value) for context, value in shown], rest)._repr_latex_()
 
     @property
     def states(self) -> tuple[Context, ...]:
@@ -70,13 +79,13 @@ class Solution:
         DataError
             If guidance never reaches the context.
         """
-        state = self.named.chain.index.get(tuple(context))
-        if state is None:
+        place = self.named.chain.index.get(tuple(context))
+        if place is None:
             raise DataError(
                 f"context {format_context(context)} is never reached from {format_context(self.states[0])}, "
                 "so it has no closed form; ask for one of Solution.states"
             )
-        return self.probabilities[state]
+        return self.probabilities[place]
 
     @cached_property
     def tv(self) -> Expr:
@@ -157,11 +166,18 @@ def powers_of_u(expression: Expr) -> tuple[Expr, frozenset[Relational]]:
     >>> powers_of_u(exp_dd((a, b), s))
     (u**a/(-a + b) + u**b/(a - b), frozenset({Ne(a, b)}))
     """
-    decays = {atom: u ** -atom.args[0].coeff(s) for atom in expression.atoms(exp) if _is_decay(atom)}
-    return in_powers(expression.xreplace(decays).subs(s, -log(u)))
+    decays: dict[Any, Any] = {
+        atom: u ** -atom.args[0].coeff(s) for atom in _exponentials(expression) if _is_decay(atom)
+    }
+    powers: Any = expression.xreplace(decays).subs(s, -log(u))
+    return in_powers(powers)
 
 
-def _is_decay(atom: Expr) -> bool:
+def _exponentials(expression: Any) -> Any:
+    return expression.atoms(exp)
+
+
+def _is_decay(atom: Any) -> bool:
     return atom.args[0].coeff(s) * s == atom.args[0]
 
 

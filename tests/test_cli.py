@@ -21,8 +21,9 @@ from symguide.answers import Answer, Quantity, answer
 from symguide.chain import guided_chain
 from symguide.cli import COMMANDS, RULES, gather, main
 from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Step, identities
+from symguide.derivation import Claim, Derivation, Step
 from symguide.errors import SymguideError
+from symguide.identities import identities
 from symguide.number import Number, read_number
 from symguide.problem_file import read_problem
 from symguide.schedules import parse_schedule
@@ -500,7 +501,7 @@ def test_prove_fails_when_a_step_is_wrong(
 
 INTERRUPTED = """
 import sys, time
-import symguide.cli, symguide.derivation, symguide.latex
+import symguide.cli, symguide.derivation, symguide.documents
 
 def wait(*arguments, **settings):
     print("waiting", file=sys.stderr, flush=True)
@@ -512,7 +513,7 @@ sys.exit(symguide.cli.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("where", ["symguide.derivation.run", "symguide.latex.compile_pdf"])
+@pytest.mark.parametrize("where", ["symguide.derivation.run", "symguide.documents.compile_pdf"])
 def test_an_interrupted_proof_leaves_nothing_half_written(tmp_path: Path, where: str) -> None:
     old = tmp_path / "single-token.tex"
     old.write_text("old")

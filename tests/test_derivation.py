@@ -12,31 +12,16 @@ from sympy import Abs, Derivative, Eq, Function, Ge, Integer, Lambda, Limit, Rat
 from test_latex import needs_pdflatex, overfull, typeset
 
 from symguide import derivation as machinery
-from symguide.derivation import (
-    REFERENCES,
-    Claim,
-    Derivation,
-    Instance,
-    Meaning,
-    Outcome,
-    Proof,
-    Step,
-    catalogue,
-    equal,
-    equations_of,
-    identities,
-    proof_document,
-    run,
-    select,
-    solves,
-    times,
-)
+from symguide import identities as checking
+from symguide.derivation import REFERENCES, Claim, Derivation, Instance, Outcome, Proof, Step, catalogue, run, select
 from symguide.errors import DataError, SymguideError
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import exp_dd
 from symguide.family import representative, vocabulary_size
+from symguide.identities import Meaning, equal, equations_of, identities, solves, times
 from symguide.latex import equations
 from symguide.ode import kolmogorov, unknown
+from symguide.proofs import proof_document
 from symguide.symbols import s, symbol, u, w
 
 DERIVATIONS = catalogue()
@@ -207,7 +192,7 @@ def test_proved_formulas_hold_at_an_instance(name: str) -> None:
         for relation in item.content:
             if relation.lhs == divergence_of(meaning):
                 continue
-            values = machinery._values(relation, machinery._point(relation, meaning), meaning)
+            values = checking._values(relation, checking._point(relation, meaning), meaning)
             assert values is not None, relation
             if isinstance(relation, Eq):
                 assert abs(values[0] - values[1]) < 1e-30, relation
@@ -421,7 +406,7 @@ def test_files_without_a_derivation_and_doubles_are_refused(tmp_path: Path, monk
     shutil.copy(original, tmp_path / "b_token.py")
     (tmp_path / "_notes.py").write_text("raise RuntimeError\n")
     (tmp_path / "constant.py").write_text(
-        "from symguide.derivation import *\nfrom symguide.symbols import u\n"
+        "from symguide.derivation import *\nfrom symguide.identities import *\nfrom symguide.symbols import u\n"
         "shown = (equal(u + u, 2 * u),)\n"
         "DERIVATION = Derivation('twice', 'Twice', Claim('Twice.', shown), (),"
         " (Step('a', 'A.', shown, '', identities()),))\n"

@@ -57,7 +57,13 @@ def test_one_token_decays_exponentially() -> None:
     for clock in (0, Fraction(1, 3), 7, log(2), 2.5, mpmath.mpf(1) / 7):
         (found,) = integrate(SINGLE, {RATE: Fraction(5, 3)}, [clock])
         with mpmath.workdps(80):
-            exact = mpmath.mpf(clock.evalf(80)) if isinstance(clock, Expr) else mpmath.mpf(clock) if not isinstance(clock, Fraction) else mpmath.mpf(clock.numerator) / clock.denominator
+            exact = (
+                mpmath.mpf(clock.evalf(80))
+                if isinstance(clock, Expr)
+                else mpmath.mpf(clock)
+                if not isinstance(clock, Fraction)
+                else mpmath.mpf(clock.numerator) / clock.denominator
+            )
             expected = mpmath.exp(-exact * 5 / 3)
             assert abs(found.values[(None,)] - expected) <= found.error <= mpmath.mpf(10) ** -50
             assert abs(found.values[(0,)] - (1 - expected)) <= found.error
@@ -88,7 +94,9 @@ def test_rates_of_any_size(data: st.DataObject) -> None:
     assert_honest(found, exponential(system, values, clock, 400), 30)
 
 
-@pytest.mark.parametrize("reach", [Fraction(1, 2), Fraction(100), Fraction(int(STIFF)), Fraction(10**4), Fraction(10**30)])
+@pytest.mark.parametrize(
+    "reach", [Fraction(1, 2), Fraction(100), Fraction(int(STIFF)), Fraction(10**4), Fraction(10**30)]
+)
 def test_steps_and_contours_meet(reach: Fraction) -> None:
     # One context is left at once, another slowly: the same equations, stepped or not.
     system, rates = general(2, 2)

@@ -18,30 +18,23 @@ from sympy import Abs, Eq, Expr, Function, Ge, Integer, Limit, Mul, Rational, Su
 
 from symguide.chain import guided_chain
 from symguide.datasets import load
-from symguide.errors import SymguideError
-from symguide.exp_dd import exp_dd
-from symguide.family import rate_symbols, representative
-from symguide.latex import (
+from symguide.documents import (
     NOTATION,
-    WIDTH,
-    Fragment,
     closed_form,
     compile_pdf,
-    definitions,
     document,
-    equations,
-    escape,
     notation_table,
     ode,
     schedule_equations,
     shared_form,
     solution_document,
-    state,
     terminal_form,
-    tex,
     tv_form,
-    width,
 )
+from symguide.errors import SymguideError
+from symguide.exp_dd import exp_dd
+from symguide.family import rate_symbols, representative
+from symguide.latex import WIDTH, Fragment, definitions, equations, escape, state, tex, width
 from symguide.mixture import ClassMixture
 from symguide.naming import named
 from symguide.ode import kolmogorov, unknown
