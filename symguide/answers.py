@@ -235,7 +235,7 @@ def _choose(
     exact = all(chain.is_exact for chain in chains) and all(map(is_exact, (*strengths, *fractions)))
     if path is not None and not exact:
         raise NotExactError(f"path {path!r} needs exact data, strengths and mask fractions; give fractions, not floats")
-    digits = max(_power_bits(chain, w) for chain, w in zip(chains, strengths, strict=True))
+    digits = max(_power_bits(chain, w) for chain in chains for w in strengths)
     terms = max(expand(chain.over(FLOATS, 0.0)).size for chain in chains) if fractions and exact else 0
     if path is not None:
         most = MAX_SYMBOLIC_CONTEXTS if path == "symbolic" else MAX_EXACT_CONTEXTS
@@ -369,7 +369,7 @@ def _exact(value: Any) -> Number:
 
 def _middle(ball: flint.arb) -> float:
     """The double of an enclosure that is tight enough to have one."""
-    if ball.is_finite() and (ball == 0 or ball.rad() < abs(ball) * flint.arb(2) ** -52):
+    if ball.is_finite() and (ball.rad() < flint.arb(2) ** -1100 or ball.rad() < abs(ball) * flint.arb(2) ** -52):
         return float(ball)
     raise NotExactError(
         f"a value is only known to lie in {ball.str(6)}, too wide for a number, at the highest precision tried; "

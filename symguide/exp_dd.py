@@ -35,6 +35,7 @@ from sympy import (
 from sympy.core.relational import Relational
 
 from symguide.divided_differences import exp_dd_mp
+from symguide.errors import SymguideError
 
 __all__ = ["confluent_equal", "exp_dd", "from_powers", "in_powers"]
 
@@ -178,6 +179,11 @@ def from_powers(expression: Expr, u: Expr) -> Expr:
     has the coefficients ``Σ_j A_j Π_{i<k} (Λ_i − Λ_j)``: an identity, without conditions. Coefficients must be free of
     ``u``.
 
+    Raises
+    ------
+    SymguideError
+        For terms that are no multiple of a power of ``u``.
+
     >>> from sympy import symbols
     >>> a, b, u = symbols("a b u", positive=True)
     >>> from_powers((u**a - u**b) / (b - a), u)
@@ -185,10 +191,12 @@ def from_powers(expression: Expr, u: Expr) -> Expr:
     """
     gathered: dict[Expr, list[Expr]] = {}
     for term in Add.make_args(expression.expand(power_exp=False, power_base=False, log=False)):
+        if term == 0:
+            continue
         coefficient, power = term.as_independent(u)
         base, exponent = power.as_base_exp()
         if power != 1 and base != u:
-            raise ValueError(
+            raise SymguideError(
                 f"{term} is no multiple of a power of {u}; rewrite with in_powers only distinct exit rates"
             )
         gathered.setdefault(exponent if power != 1 else S.Zero, []).append(coefficient)

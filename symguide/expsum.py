@@ -109,11 +109,16 @@ class Quotient:
 
     def at(self, arithmetic: Arithmetic, w: Any) -> Any:
         """The value at strength ``w`` in an arithmetic."""
-        return self.numerator.at(arithmetic, w) / self.denominator.at(arithmetic, w)
+        if len(self.numerator.terms) != 1:
+            return self.numerator.at(arithmetic, w) / self.denominator.at(arithmetic, w)
+        # Relative to its numerator the denominator overflows only where the quotient vanishes.
+        ((base, coefficient),) = self.numerator.terms
+        relative = ExpSum.of((c / coefficient, b / base) for b, c in self.denominator.terms)
+        return 1 / relative.at(arithmetic, w)
 
     def expression(self, w: Expr) -> Expr:
-        """As a SymPy expression."""
-        return self.at(SYMBOLIC, w)
+        """As a SymPy expression, numerator over denominator."""
+        return self.numerator.expression(w) / self.denominator.expression(w)
 
 
 def _term_key(pair: tuple[Number, Number]) -> tuple[int, Any, Any]:

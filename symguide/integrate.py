@@ -143,7 +143,9 @@ def integrate(
     for clock, (one, rough, _), (two, error, steps) in zip(fine_system.clocks, coarse, fine, strict=True):
         apart = max((abs(x - y) for x, y in zip(one, two, strict=True)), default=mpmath.mpf(0))
         known = error if apart <= rough + error else apart
-        out.append(Integration(clock, dict(zip(system.states, two, strict=True)), known, steps))
+        # A contour knows no sign; zero is nearer to a probability than what is below it.
+        kept = (mpmath.mpf(0) if -known <= value < 0 else value for value in two)
+        out.append(Integration(clock, dict(zip(system.states, kept, strict=True)), known, steps))
     return tuple(out)
 
 
