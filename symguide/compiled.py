@@ -20,7 +20,7 @@ from sympy.printing.pycode import MpmathPrinter, PythonCodePrinter
 
 from symguide.arithmetic import BALLS, power_float, power_parts
 from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp, log_exp_dd_float
-from symguide.errors import ClockError, NotExactError, SymguideError
+from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
 from symguide.exp_dd import exp_dd
 from symguide.number import Number, read_number
 from symguide.schedule import NoiseSchedule
@@ -72,6 +72,8 @@ class _NumPy(NumPyPrinter):
             raise SymguideError(
                 f"{expr} is a negative term, so the log domain cannot carry it; compile the value instead"
             )
+        if expr == 0:
+            return "-inf"
         return self._print(ln(expr)) if not expr.is_Number else repr(float(ln(expr)))
 
 
@@ -148,6 +150,7 @@ TARGETS: Mapping[str, tuple[type, list[Any]]] = {
                 "power_float": power_float,
                 "power_parts": power_parts,
                 "Fraction": Fraction,
+                "inf": np.inf,
             },
             "numpy",
         ],
@@ -293,14 +296,22 @@ def compile_solution(
             return values[0] if single else values
 
         return precise
+    rates = compile_expression(list(solution.definitions.values()), [w, s], solution.definitions)
 
     def checked(strength: Any, at: Any) -> Any:
         strength, at = np.asarray(strength, dtype=np.float64), np.asarray(at, dtype=np.float64)
         require_strength(strength, includes)
         shape = np.broadcast_shapes(strength.shape, at.shape)
-        with np.errstate(divide="ignore"):
-            s_at = _clock(at) if schedule is None else schedule.clock_at(at)
-            values = [np.broadcast_to(value, shape)[()] for value in function(strength, s_at)]
+        s_at = _clock(at) if schedule is None else schedule.clock_at(at)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            inside = all(np.isfinite(rate).all() for rate in rates(strength, s_at))
+            found = [np.asarray(value, dtype=np.float64) for value in function(strength, s_at)]
+        if not inside or any(np.isnan(value).any() or (value == np.inf).any() for value in found):
+            raise StrengthError(
+                f"guidance strength w goes up to {strength.max():g}: the rates then leave the range of double precision; "
+                "use smaller w, or the mpmath target"
+            )
+        values = [np.broadcast_to(value, shape)[()] for value in found]
         return values[0] if single else values
 
     return checked
@@ -315,7 +326,8 @@ def _clock(fraction: np.ndarray) -> np.ndarray:
     if not good.all():
         value = fraction[~good].flat[0]
         raise ClockError(f"mask fraction u is {value}: outside [0, 1] the law is not defined; correct it")
-    return -np.log(fraction)
+    with np.errstate(divide="ignore"):
+        return 0.0 - np.log(fraction)
 
 
 def enclose(

@@ -58,26 +58,42 @@ def log_exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> NDArray[np.flo
     """
     s = np.asarray(s, dtype=np.float64)
     ended = np.isinf(s)
-    top, scaled = _scaled(nodes, np.where(ended, 0.0, s))
+    y = _exponents(nodes, np.where(ended, 0.0, s))
+    shape, y = y.shape[1:], y.reshape(len(nodes), -1)
+    row = list(y)
     with np.errstate(divide="ignore"):
+        for order in range(1, len(nodes)):
+            row = [_log_next(y[i : i + order + 1], row[i], row[i + 1]) for i in range(len(nodes) - order)]
         power = (len(nodes) - 1) * np.log(s) if len(nodes) > 1 else 0.0
-        value = power + top + np.log(scaled)
-        return np.where(ended, np.log(_limit(nodes)), value)[()] if ended.any() else value
+        value = (power + row[0].reshape(shape))[()]
+        return np.where(ended, _log_limit(nodes), value)[()] if ended.any() else value
+
+
+def _log_limit(nodes: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    """``s → ∞``: ``−Σ ln Λ_j`` over the other nodes where exactly one node is 0, and ``−∞`` where none is."""
+    rates = np.stack(np.broadcast_arrays(*(np.asarray(node, np.float64) for node in nodes)))
+    zeros = (rates == 0).sum(axis=0)
+    value = -np.log(np.where(rates == 0, 1.0, rates)).sum(axis=0)
+    return np.where(zeros == 1, value, np.where(zeros > 1, np.inf, -np.inf))
 
 
 def _limit(nodes: Sequence[ArrayLike]) -> NDArray[np.float64]:
     """``s → ∞``: ``1/Π Λ_j`` over the other nodes where exactly one node is 0, and 0 where none is."""
     rates = np.stack(np.broadcast_arrays(*(np.asarray(node, np.float64) for node in nodes)))
     zeros = (rates == 0).sum(axis=0)
-    return np.where(
-        zeros == 1, 1.0 / np.prod(np.where(rates == 0, 1.0, rates), axis=0), np.where(zeros > 1, np.inf, 0.0)
-    )
+    value = np.prod(1.0 / np.where(rates == 0, 1.0, rates), axis=0)
+    return np.where(zeros == 1, value, np.where(zeros > 1, np.inf, 0.0))
+
+
+def _exponents(nodes: Sequence[ArrayLike], s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``−Λ_j s``, sorted along the first axis."""
+    y = np.stack(np.broadcast_arrays(*(np.where(s == 0, 0.0, -np.asarray(node, np.float64) * s) for node in nodes)))
+    return np.sort(y, axis=0)
 
 
 def _scaled(nodes: Sequence[ArrayLike], s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Largest exponent ``y_n`` and ``exp[y_0 − y_n, …, 0]``, which neither overflows nor underflows."""
-    y = np.stack(np.broadcast_arrays(*(np.where(s == 0, 0.0, -np.asarray(node, np.float64) * s) for node in nodes)))
-    y = np.sort(y, axis=0)
+    """Largest exponent ``y_n`` and ``exp[y_0 − y_n, …, 0]``, which does not overflow."""
+    y = _exponents(nodes, s)
     top = y[-1]
     n = len(nodes) - 1
     y = (y - top).reshape(n + 1, -1)
@@ -97,12 +113,25 @@ def _next(y: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.f
     out = (right - left) / np.where(far, spread, 1.0)
     if not far.all():
         near = ~far
-        out[near] = _series(y[:, near])
+        out[near] = np.exp(y[0, near]) * _series(y[:, near])
+    return out
+
+
+def _log_next(y: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of :func:`_next`, from logarithms."""
+    spread = y[-1] - y[0]
+    if len(y) == 2:
+        positive = spread > 0
+        return right + np.where(positive, np.log(-np.expm1(-spread) / np.where(positive, spread, 1.0)), 0.0)
+    far = spread > SPREAD
+    out = right + np.log1p(-np.exp(np.where(far, left - right, -1.0))) - np.log(np.where(far, spread, 1.0))
+    near = ~far
+    out[near] = y[0, near] + np.log(_series(y[:, near]))
     return out
 
 
 def _series(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``e^{y_0} Σ_k h_k(y_1 − y_0, …, y_m − y_0) / (m+k)!``, smallest terms first."""
+    """``Σ_k h_k(y_1 − y_0, …, y_m − y_0) / (m+k)!``, smallest terms first."""
     m = len(y) - 1
     steps = y[1:] - y[0]
     homogeneous = np.zeros_like(steps)
@@ -115,7 +144,7 @@ def _series(y: NDArray[np.float64]) -> NDArray[np.float64]:
     total = terms[-1]
     for term in reversed(terms[:-1]):
         total = total + term
-    return np.exp(y[0]) * total
+    return total
 
 
 def exp_dd_mp(nodes: Sequence[Any], s: Any, context: Any = mpmath.mp) -> Any:
@@ -166,7 +195,7 @@ def _next_mp(y: list[Any], left: Any, right: Any, context: Any) -> Any:
 def exp_dd_ball(nodes: Sequence[flint.arb], s: flint.arb) -> flint.arb:
     """An enclosure of ``s^n exp[−Λ_0 s, …, −Λ_n s]`` at the working precision of python-flint.
 
-    It is the corner of ``exp(s B)`` for the bidiagonal ``B`` with ``−Λ_j`` on the diagonal and ones above it, which
+    It is the corner of ``s^n exp(B)`` for the bidiagonal ``B`` with ``−Λ_j s`` on the diagonal and ones above it, which
     needs no case for nodes that coincide or whose balls overlap. The slowest decay is factored out, so that the ball
     stays tight where the value is exponentially small.
 
@@ -181,5 +210,5 @@ def exp_dd_ball(nodes: Sequence[flint.arb], s: flint.arb) -> flint.arb:
     for j, node in enumerate(nodes):
         matrix[j, j] = (slowest - node) * s
         if j + 1 < size:
-            matrix[j, j + 1] = s
-    return (-slowest * s).exp() * matrix.exp()[0, size - 1]
+            matrix[j, j + 1] = 1
+    return s ** (size - 1) * (-slowest * s).exp() * matrix.exp()[0, size - 1]

@@ -360,7 +360,8 @@ def _story(solution: Solution, problem: Problem | None, rule: str) -> str:
     tokens = f"N = {chain.vocabulary}" if isinstance(chain.vocabulary, int) else "N"
     lines = [
         f"Masked diffusion on $D = {chain.length}$ positions with ${tokens}$ tokens, guided by {rates} "
-        f"({escape(rule)} rule). The chain starts from ${context_tex(chain.start)}$ and has {len(chain.states)} contexts."
+        f"({escape(rule)} rule). The chain starts from ${context_tex(chain.start)}$ "
+        f"and has {len(chain.states)} contexts."
     ]
     if problem is not None:
         lines.append(

@@ -147,7 +147,7 @@ def _is_zero(expression: Expr) -> bool:
     # The sums of different paths differ in nothing but the names of their rates. Their order stays, and so does that of
     # the nodes of divided differences.
     free = sorted(expression.free_symbols - {s}, key=default_sort_key)
-    return _is_zero_renamed(expression.xreplace({key: Symbol(f"x{j:04}", real=True) for j, key in enumerate(free)}))
+    return _is_zero_renamed(expression.xreplace({key: Symbol(f"x{j:04}", real=True) for j, key in enumerate([])}))
 
 
 @lru_cache(maxsize=65536)
@@ -166,7 +166,6 @@ def _numerator(expression: Expr) -> PolyElement | None:
     """
     symbols = sorted(expression.free_symbols, key=str)
     domain, *_ = ring(symbols, QQ)
-    known: dict[Expr, PolyElement] = {}
     products: list[tuple[Expr, dict[Expr, int]]] = []
     least: dict[Expr, int] = defaultdict(int)
     for term in Add.make_args(expression):
@@ -182,8 +181,11 @@ def _numerator(expression: Expr) -> PolyElement | None:
             return None
         products.append((number, powers))
         for base, exponent in powers.items():
-            known[base] = known.get(base) or domain.from_expr(base)
             least[base] = min(least[base], exponent)
+    try:
+        known = {base: domain.from_expr(base) for base in least}
+    except ValueError:  # radicals or other constants in it
+        return None
     total = domain.zero
     for number, powers in products:
         part = domain.ground_new(QQ(number.p, number.q))

@@ -396,7 +396,10 @@ def _integration(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
     worst, missed, where = mpmath.mpf(0), mpmath.mpf(0), ""
     for point, table, result in zip(trial.asked, trial.tables, found, strict=False):
         for context, value in result.values.items():
-            claim, radius = _mpf(table[trial.claims[trial.chain.index[context]]])
+            ball = table[trial.claims[trial.chain.index[context]]]
+            if not ball.is_finite():
+                return Verdict.UNKNOWN, f"P{format_context(context)} at {point}: the claim has no value there"
+            claim, radius = _mpf(ball)
             apart = abs(claim - value)
             allowed = result.error + radius + abs(value) * mpmath.mpf(10) ** -trial.digits
             if apart > allowed * missed:

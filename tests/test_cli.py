@@ -501,13 +501,13 @@ def test_prove_fails_when_a_step_is_wrong(
 
 INTERRUPTED = """
 import sys, time
-import symguide.cli, symguide.derivation, symguide.documents
+import symguide.cli.commands, symguide.derivation, symguide.documents
 
 def wait(*arguments, **settings):
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
 
-symguide.cli._check_pdflatex = lambda: None
+symguide.cli.commands.check_pdflatex = lambda: None
 {where} = wait
 sys.exit(symguide.cli.main(sys.argv[1:]))
 """

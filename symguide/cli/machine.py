@@ -1,0 +1,89 @@
+"""Answers, evidence and proofs for machines: the shapes of the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symguide.answers import Answer, Quantity, Result
+    from symguide.derivation import Outcome, Proof
+    from symguide.evidence import Evidence
+    from symguide.law import Context
+    from symguide.number import Number
+
+__all__ = ["answer_document", "evidence_document", "proof_document"]
+
+
+def _quantity(quantity: Quantity | None) -> dict[str, Any] | None:
+    """``Q``: the double and the exact form. A value beyond the doubles has no double."""
+    if quantity is None:
+        return None
+    return {"value": _finite(quantity.value), "exact": None if quantity.exact is None else str(quantity.exact)}
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinities."""
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def _law(law: Mapping[Context, Quantity], top: int | None = None) -> list[dict[str, Any]]:
+    """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
+    kept: Collection[Context] = law
+    if top is not None:
+        from symguide.tables import most_probable
+
+        kept = set(most_probable(law, top))
+    return [{"tokens": list(x), "probability": _quantity(q)} for x, q in law.items() if x in kept]
+
+
+def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
+    document = {
+        "w": str(result.w),
+        "u": None if result.u is None else str(result.u),
+        "t": None if time is None else str(time),
+        "tv": _quantity(result.tv),
+        "log_tv": _finite(result.log_tv),
+        "log_minus_log_tv": _finite(result.log_minus_log_tv),
+        "terminal": _law(result.terminal, top),
+    }
+    if result.states is not None:
+        document["states"] = _law(result.states)
+    document["functionals"] = {name: _quantity(value) for name, value in result.functionals.items()}
+    if result.dead is not None and result.dead.value > 0:
+        document["dead"] = _quantity(result.dead)
+    return document
+
+
+def answer_document(answer: Answer, times: Sequence[Number], top: int | None) -> dict[str, Any]:
+    """``solve --json``."""
+    moments = list(times) or [None]
+    return {
+        "target": answer.problem.target,
+        "rule": answer.rule,
+        "path": answer.path,
+        "notes": list(answer.notes),
+        "results": [_result(r, moments[j % len(moments)], top) for j, r in enumerate(answer.results)],
+    }
+
+
+def evidence_document(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+    return [{"check": item.check, "verdict": str(item.verdict), "detail": item.detail} for item in evidence]
+
+
+def proof_document(proof: Proof) -> dict[str, Any]:
+    """A proof for machines."""
+
+    def outcome(given: Outcome) -> dict[str, Any]:
+        shown: dict[str, Any] = {"name": given.name, "verdict": None if given.not_run else str(given.verdict)}
+        if given.not_run:
+            return shown | {"not_run": given.not_run}
+        return shown | {"evidence": evidence_document(given.evidence)}
+
+    return {
+        "name": proof.derivation.name,
+        "title": proof.derivation.title,
+        "verdict": str(proof.verdict),
+        "steps": list(map(outcome, proof.steps)),
+        "instances": list(map(outcome, proof.instances)),
+    }

@@ -1,0 +1,307 @@
+"""Questions with numbers: every path against the second route, forms of numbers, logarithms, refusals."""
+
+from fractions import Fraction
+from math import exp, log
+from typing import Any
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws.second_route import ball, guided
+from strategies import HARD, RULE_NAMES, Instance, instances, mask_fractions, mixture, pair, uniform
+
+from symguide.answers import PATHS, Quantity, answer
+from symguide.errors import ChainTooLargeError, ClockError, DataError, NotExactError, StrengthError, SymguideError
+from symguide.mixture import ClassMixture
+
+HALF = Fraction(1, 2)
+rules = st.sampled_from(RULE_NAMES)
+strengths = st.one_of(st.integers(-1, 6).map(Fraction), st.fractions(Fraction(-3, 4), 5, max_denominator=4))
+
+
+def _mpf(value: Any) -> Any:
+    if isinstance(value, flint.arb):
+        return mpmath.mpf(value.str(40, radius=False))
+    return mpmath.mpf(value.numerator) / value.denominator
+
+
+@settings(max_examples=40)
+@given(instances(), rules, strengths, mask_fractions())
+def test_answers_against_linear_algebra(instance: Instance, rule: str, w: Fraction, u: Fraction) -> None:
+    found = answer(instance.problem, [w], [u], rule, states=True)
+    (result,) = found.results
+    assert found.path == ("exact" if w.denominator == 1 else "symbolic")
+    assert (result.w, result.u, found.rule) == (w, u, rule)
+    with flint.ctx.workprec(600), mpmath.workdps(30):
+        reference = guided(instance, rule, w)
+        law = reference.at(u)
+        tv = sum((law[x] for x in reference.transient), flint.arb(0))
+        assert result.tv is not None
+        assert result.states is not None
+        assert result.tv.value == pytest.approx(float(tv), rel=1e-15, abs=1e-300)
+        assert list(result.states) == sorted(
+            result.states, key=lambda x: (-x.count(None), [-1 if v is None else v for v in x])
+        )
+        assert result.states.keys() == law.keys()
+        assert all(q.value == pytest.approx(float(law[x]), rel=1e-15, abs=1e-300) for x, q in result.states.items())
+        assert result.log_tv == pytest.approx(float(tv.log()), rel=1e-14)
+        assert result.log_minus_log_tv == pytest.approx(float((-tv.log()).log()), rel=1e-13)
+        terminal = reference.terminal()
+        assert list(result.terminal) == sorted(terminal)
+        for x, quantity in result.terminal.items():
+            assert quantity.value == pytest.approx(float(_mpf(terminal[x])), rel=1e-15)
+            if w.denominator == 1:
+                assert quantity.exact == terminal[x]
+        assert result.dead is None
+
+
+@settings(max_examples=25)
+@given(instances(), rules, strengths, mask_fractions())
+def test_paths_agree(instance: Instance, rule: str, w: Fraction, u: Fraction) -> None:
+    results = {
+        path: answer(instance.problem, [w], [u], rule, states=True, path=path).results[0]
+        for path in PATHS
+        if path != "exact" or w.denominator == 1
+    }
+    best = results["symbolic"]
+    for result in results.values():
+        assert result.tv is not None
+        assert best.tv is not None
+        assert best.states is not None
+        assert result.states is not None
+        if best.tv.value > 1e-290:
+            assert result.tv.value == pytest.approx(best.tv.value, rel=1e-11)
+        assert result.log_tv == pytest.approx(best.log_tv, rel=1e-11)
+        assert result.log_minus_log_tv == pytest.approx(best.log_minus_log_tv, rel=1e-9)
+        for x, quantity in best.states.items():
+            assert result.states[x].value == pytest.approx(quantity.value, rel=1e-11, abs=1e-290)
+        for name, value in best.functionals.items():
+            other = result.functionals[name]
+            assert (other is None) == (value is None)
+            if value is not None and other is not None:
+                assert other.value == pytest.approx(value.value, rel=1e-11, abs=1e-13), name
+
+
+@given(instances(), rules, st.integers(0, 4))
+def test_functionals_by_plain_sums(instance: Instance, rule: str, strength: int) -> None:
+    (result,) = answer(instance.problem, [Fraction(strength)], rule=rule).results
+    assert (result.u, result.tv, result.log_tv, result.log_minus_log_tv, result.states) == (None,) * 5
+    law = guided(instance, rule, Fraction(strength)).terminal()
+    weights = {x: p ** (1 + strength) / instance.unconditional[x] ** strength for x, p in instance.conditional.items()}
+    tilted = {x: weight / sum(weights.values()) for x, weight in weights.items()}
+    with mpmath.workdps(30):
+        expected: dict[str, Any] = {
+            "entropy": -mpmath.fsum(_mpf(p) * mpmath.log(_mpf(p)) for p in law.values()),
+            "kl_to_class": mpmath.fsum(_mpf(p) * mpmath.log(_mpf(p / instance.conditional[x])) for x, p in law.items()),
+            "kl_to_tilted": mpmath.fsum(_mpf(p) * mpmath.log(_mpf(p / tilted[x])) for x, p in law.items()),
+            "tv_to_tilted": _mpf(sum((abs(p - tilted[x]) for x, p in law.items()), Fraction(0)) / 2),
+        }
+        if instance.prior is not None:
+            posterior = {x: instance.prior * instance.conditional[x] / instance.unconditional[x] for x in law}
+            expected["posterior"] = _mpf(sum((p * posterior[x] for x, p in law.items()), Fraction(0)))
+            expected["reciprocal_posterior"] = _mpf(sum((p / posterior[x] for x, p in law.items()), Fraction(0)))
+        for name, value in expected.items():
+            quantity = result.functionals[name]
+            assert quantity is not None
+            assert quantity.value == pytest.approx(float(value), rel=1e-13, abs=1e-15), name
+    if instance.prior is None:
+        assert result.functionals["posterior"] is None
+        assert result.functionals["reciprocal_posterior"] is None
+
+
+def test_results_run_over_strengths_then_fractions() -> None:
+    grid = ([Fraction(0), Fraction(1, 2), Fraction(-1)], [Fraction(1), HALF, Fraction(0)])
+    found = answer(HARD["squares"].problem, *grid)
+    assert [(result.w, result.u) for result in found.results] == [(w, u) for w in grid[0] for u in grid[1]]
+    assert found.path == "symbolic"
+    # w = −1 is a chain of its own, on the support of both classes.
+    assert len(found.results[-1].terminal) == 17
+    assert len(found.results[0].terminal) == 9
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_both_ends_of_the_clock(path: str) -> None:
+    start, end = answer(
+        HARD["squares"].problem, [Fraction(1)], [Fraction(1), Fraction(0)], states=True, path=path
+    ).results
+    assert start.tv is not None
+    assert end.tv is not None
+    assert (start.tv.value, start.log_tv, start.log_minus_log_tv) == (1.0, 0.0, None)
+    assert (end.tv.value, end.log_tv, end.log_minus_log_tv) == (0.0, None, None)
+    assert start.states is not None
+    assert end.states is not None
+    assert {x: q.value for x, q in start.states.items() if q.value} == {(None, None): 1.0}
+    assert {x: q.value for x, q in end.states.items() if q.value} == pytest.approx(
+        {x: q.value for x, q in end.terminal.items()}
+    )
+    if path == "exact":
+        assert end.terminal[2, 2] == Quantity(0.04, Fraction(1, 25))
+
+
+def test_exact_forms() -> None:
+    (result,) = answer(HARD["squares"].problem, [Fraction(1)], [HALF], states=True).results
+    assert result.tv is not None
+    assert isinstance(result.tv.exact, sympy.Expr)
+    assert float(result.tv.exact.evalf(30)) == pytest.approx(result.tv.value, rel=1e-15)
+    (normalised,) = answer(HARD["squares"].problem, [Fraction(1)], [HALF], rule="normalised", states=True).results
+    assert normalised.tv == Quantity(0.75, Fraction(3, 4))
+    assert normalised.states is not None
+    assert all(isinstance(quantity.exact, Fraction) for quantity in normalised.states.values())
+    (array,) = answer(HARD["squares"].problem, [Fraction(1)], [HALF], path="array").results
+    assert array.tv is not None
+    assert array.tv.exact is None
+    assert Quantity.of(sympy.Rational(1, 4)) == Quantity(0.25, Fraction(1, 4))
+    assert Quantity.of(sympy.sqrt(2)).value == 2**0.5
+    assert Quantity.of(Fraction(10**400)).value == float("inf")
+
+
+@pytest.mark.parametrize("name", ["one token", "squares", "slower sampling", "a tie at w = 1", "small prior"])
+@pytest.mark.parametrize("rule", RULE_NAMES)
+@pytest.mark.parametrize("w", [Fraction(20), Fraction(100), Fraction(1000), Fraction(301, 2)])
+def test_large_strengths(name: str, rule: str, w: Fraction) -> None:
+    """``log TV`` and ``log(−log TV)`` where TV underflows and where ``Z`` overflows."""
+    (result,) = answer(HARD[name].problem, [w], [HALF], rule).results
+    expected = _enclosed_tv(HARD[name], rule, w)
+    assert result.tv is not None
+    with flint.ctx.workprec(20_000):
+        value = expected.log()
+        assert result.tv.value == pytest.approx(float(expected), rel=1e-12, abs=1e-300)
+        if abs(float(value)) < 1e300:
+            assert result.log_tv == pytest.approx(float(value), rel=1e-12)
+        assert result.log_minus_log_tv == pytest.approx(float((-value).log()), rel=1e-12)
+
+
+def _enclosed_tv(instance: Instance, rule: str, w: Fraction) -> flint.arb:
+    """TV at ``u = 1/2`` of a chain with at most two tokens, integrated reveal by reveal, in wide balls.
+
+    A matrix exponential is out of reach when rates differ by hundreds of orders of magnitude.
+    """
+    with flint.ctx.workprec(20_000):
+        reference = guided(instance, rule, w, exact=False)
+        clock = flint.arb(2).log()
+        first = reference.exits[reference.start]
+        tv = (-first * clock).exp()
+        for (source, target), rate in reference.rates.items():
+            if source == reference.start and target in reference.exits:
+                then = reference.exits[target]
+                gap = first - then
+                if gap.contains(0):
+                    tv += rate * clock * (-first * clock).exp()
+                else:
+                    tv += rate * ((-then * clock).exp() - (-first * clock).exp()) / gap
+        return tv
+
+
+@pytest.mark.parametrize("w", [Fraction(3000), Fraction(10**10), Fraction(1001, 2)])
+def test_huge_strengths_are_answered_or_refused_at_once(w: Fraction) -> None:
+    for name in ("small prior", "slower sampling", "a tie at w = 1"):
+        try:
+            (result,) = answer(HARD[name].problem, [w], [HALF]).results
+        except SymguideError as refused:
+            assert "\n" not in str(refused)
+        else:
+            assert result.tv is not None
+            assert 0 <= result.tv.value <= 1
+
+
+def test_fractions_beyond_the_range_of_doubles() -> None:
+    tiny, nearly_one = Fraction(1, 10**400), 1 - Fraction(1, 10**30)
+    for path in PATHS:
+        low, high = answer(HARD["xor"].problem, [Fraction(0)], [tiny, nearly_one], path=path).results
+        assert low.log_tv == pytest.approx(-400 * log(10) + log(2), rel=1e-13)
+        # 1 − TV = (1 − u)² there.
+        assert high.log_tv == pytest.approx(-1e-60, rel=1e-12)
+        assert high.log_minus_log_tv == pytest.approx(-60 * log(10), rel=1e-12)
+
+
+def test_pairs_without_unguided_factor_at_zero_strength() -> None:
+    """At ``w = 0`` the unconditional law does not count, whatever it excludes."""
+    apart = pair(3, 1, uniform([(0,), (1,)]), uniform([(1,), (2,)]))
+    (result,) = answer(apart.problem, [Fraction(0)]).results
+    assert {x: q.exact for x, q in result.terminal.items()} == {(0,): HALF, (1,): HALF}
+    assert result.functionals["tv_to_tilted"] == Quantity(0.0, Fraction(0))
+    kl = result.functionals["kl_to_tilted"]
+    assert kl is not None
+    assert kl.value == 0
+    (negative,) = answer(apart.problem, [Fraction(-1, 2)]).results
+    assert list(negative.terminal) == [(1,)]
+    with pytest.raises(SymguideError, match="infinite"):
+        answer(apart.problem, [Fraction(1)])
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_dead_contexts_are_reported_with_their_mass(rule: str) -> None:
+    left, right = uniform([(0, 0), (1, 1)]), {(0, 1): Fraction(1, 4), (1, 0): Fraction(1, 4), (1, 1): HALF}
+    (some,) = answer(pair(2, 2, left, right).problem, [Fraction(-1, 2)], [HALF, Fraction(0)][:1], rule).results
+    assert some.dead is not None
+    assert 0 < some.dead.value < 1
+    assert sum(q.value for q in some.terminal.values()) + some.dead.value == pytest.approx(1, rel=1e-15)
+    found = answer(pair(2, 2, left, uniform([(0, 1), (1, 0)])).problem, [Fraction(-1, 2)], [HALF], rule)
+    (none,) = found.results
+    assert none.terminal == {}
+    assert none.dead is not None
+    assert none.dead.value == pytest.approx(1, rel=1e-15)
+    assert none.tv is not None
+    assert none.tv.value == pytest.approx(0.25, rel=1e-15)
+
+
+def test_floats_take_the_array_path() -> None:
+    table = np.array([[0.3, 0.2], [0.1, 0.4]])
+    mixed = ClassMixture.of(2, 2, {"a": (0.5, table), "b": (0.5, table.T)}).problem("a")
+    found = answer(mixed, [Fraction(1), HALF], [HALF], states=True)
+    assert found.path == "array"
+    assert all(quantity.exact is None for result in found.results for quantity in result.terminal.values())
+    with pytest.raises(NotExactError):
+        answer(mixed, [Fraction(1)], path="exact")
+
+
+def test_large_chains_take_the_array_path() -> None:
+    """Up to 12 positions of two tokens near the diagonal: too many contexts for rationals."""
+    length = 9
+    first = uniform([tuple(int(i < k) for i in range(length)) for k in range(length + 1)])
+    second = uniform([tuple(int(i >= k) for i in range(length)) for k in range(length + 1)])
+    problem = mixture(2, length, [(HALF, first), (HALF, second)]).problem
+    found = answer(problem, [Fraction(1)])
+    assert found.path == "array"
+    (result,) = found.results
+    assert sum(q.value for q in result.terminal.values()) == pytest.approx(1, rel=1e-13)
+    with pytest.raises(ChainTooLargeError):
+        answer(problem, [Fraction(1)], path="symbolic")
+
+
+@pytest.mark.parametrize("value", [Fraction(-3, 2), -2, float("nan"), float("inf"), True, None, "x", sympy.I])
+def test_bad_strengths(value: Any) -> None:
+    with pytest.raises(StrengthError, match="guidance strength w is"):
+        answer(HARD["xor"].problem, [Fraction(0), value])
+
+
+@pytest.mark.parametrize("value", [Fraction(-1, 2), Fraction(3, 2), float("nan"), float("inf"), True, None, "x"])
+def test_bad_fractions(value: Any) -> None:
+    with pytest.raises(ClockError, match="mask fraction u is"):
+        answer(HARD["xor"].problem, [Fraction(0)], [value])
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(SymguideError, match="path 'magic' is unknown; choose one of exact, symbolic, array"):
+        answer(HARD["xor"].problem, [Fraction(0)], path="magic")
+    with pytest.raises(SymguideError, match="guidance rule 'cfg' is unknown"):
+        answer(HARD["xor"].problem, [Fraction(0)], rule="cfg")
+    with pytest.raises(StrengthError, match="no guidance strengths"):
+        answer(HARD["xor"].problem, [])
+    with pytest.raises(SymguideError):
+        answer(HARD["xor"].problem, [HALF], path="exact")
+    with pytest.raises(DataError, match="the data contain the symbols"):
+        answer(ClassMixture.symbolic(2, 1).problem("1"), [Fraction(1)])
+
+
+def test_irrational_strengths_and_fractions() -> None:
+    (result,) = answer(HARD["one token"].problem, [sympy.sqrt(2)], [1 / sympy.sqrt(2)]).results
+    assert result.tv is not None
+    table, marginal = HARD["one token"].conditional, HARD["one token"].unconditional
+    rate = sum(float(p) * float(p / marginal[x]) ** 2**0.5 for x, p in table.items())
+    assert result.tv.value == pytest.approx(exp(-rate * log(2) / 2), rel=1e-13)
+    assert ball(HALF).overlaps(flint.arb("0.5"))
