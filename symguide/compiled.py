@@ -308,7 +308,7 @@ def compile_solution(
             found = [np.asarray(value, dtype=np.float64) for value in function(strength, s_at)]
         if not inside or any(np.isnan(value).any() or (value == np.inf).any() for value in found):
             raise StrengthError(
-                f"guidance strength w goes up to {strength.max():g}: the rates then leave the range of double precision; "
+                f"guidance strength w goes up to {strength.max():g}: rates leave the range of double precision; "
                 "use smaller w, or the mpmath target"
             )
         values = [np.broadcast_to(value, shape)[()] for value in found]

@@ -147,7 +147,7 @@ def _is_zero(expression: Expr) -> bool:
     # The sums of different paths differ in nothing but the names of their rates. Their order stays, and so does that of
     # the nodes of divided differences.
     free = sorted(expression.free_symbols - {s}, key=default_sort_key)
-    return _is_zero_renamed(expression.xreplace({key: Symbol(f"x{j:04}", real=True) for j, key in enumerate([])}))
+    return _is_zero_renamed(expression.xreplace({key: Symbol(f"x{j:04}", real=True) for j, key in enumerate(free)}))
 
 
 @lru_cache(maxsize=65536)
