@@ -6,11 +6,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from sympy import Expr
+
 from symguide.arithmetic import Arithmetic
 from symguide.chain import Chain
 from symguide.errors import DataError
 from symguide.law import Context, TableLaw, format_context
 from symguide.mixture import Problem
+from symguide.number import read_number, shown
 from symguide.tilt import Tilt, power_product
 
 __all__ = [
@@ -170,24 +173,28 @@ def chi_square(left: Distribution, right: Distribution) -> Any:
     return left.arithmetic.total([p * p / q for p, q in _ratios(left, right)]) - 1
 
 
-def renyi_divergence(left: Distribution, right: Distribution, order: int) -> Any:
-    """``D_a(P ‖ Q) = ln Σ_x P(x)^a Q(x)^{1−a} / (a − 1)`` for an integer order ``a ≥ 2``.
+def renyi_divergence(left: Distribution, right: Distribution, order: object) -> Any:
+    """``D_a(P ‖ Q) = ln Σ_x P(x)^a Q(x)^{1−a} / (a − 1)`` for any order ``a > 0``; ``a = 1`` is the KL divergence.
 
     Raises
     ------
     DataError
         For other orders, and where ``Q`` excludes a context that ``P`` charges.
 
-    >>> from sympy import Rational
+    >>> from sympy import Rational, Symbol
     >>> from symguide.arithmetic import SYMBOLIC
     >>> fair, biased = (Distribution(((0,), (1,)), (p, 1 - p), SYMBOLIC) for p in (Rational(1, 2), Rational(1, 4)))
-    >>> renyi_divergence(fair, biased, 2)
-    log(4/3)
+    >>> renyi_divergence(fair, biased, 2), renyi_divergence(fair, fair, Symbol("a", positive=True))
+    (log(4/3), 0)
     """
-    if isinstance(order, bool) or not isinstance(order, int) or order < 2:
-        raise DataError(f"Rényi order {order} is no integer above 1, so the sum is not rational; use an integer >= 2")
-    moments = left.arithmetic.total([p * (p / q) ** (order - 1) for p, q in _ratios(left, right)])
-    return left.arithmetic.log(moments) / (order - 1)
+    value = read_number(order, "Rényi order", DataError)
+    if value.is_positive is False if isinstance(value, Expr) else value <= 0:
+        raise DataError(f"Rényi order is {shown(value)}: divergences have orders above 0; use one, such as 1/2 or 2")
+    if value == 1:
+        return kl_divergence(left, right)
+    exponent = left.arithmetic.number(value - 1)
+    moments = left.arithmetic.total([p * (p / q) ** exponent for p, q in _ratios(left, right)])
+    return left.arithmetic.log(moments) / exponent
 
 
 def entropy(law: Distribution) -> Any:

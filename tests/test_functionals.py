@@ -1,5 +1,6 @@
 """What is read off distributions: against plain sums over joint tables, in several arithmetics."""
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -145,11 +146,22 @@ def test_values_of_masks_are_refused() -> None:
         covariance(law)
 
 
-@pytest.mark.parametrize("order", [1, 0, -2, 2.0, True, "2"])
-def test_orders_of_renyi(order: Any) -> None:
+@pytest.mark.parametrize("order", [0, -2, "-1/2", True, "two", None, float("nan")])
+def test_orders_of_renyi_are_positive_numbers(order: Any) -> None:
     law = _law(HARD["xor"], "rate", Fraction(1))
-    with pytest.raises(DataError, match="is no integer above 1"):
+    with pytest.raises(DataError, match="Rényi order is"):
         renyi_divergence(law, law, order)
+
+
+@pytest.mark.parametrize("order", [Fraction(1, 2), 0.75, 1, "5/2", 7])
+def test_renyi_of_any_order(order: Any) -> None:
+    left, right = (Distribution(((0,), (1,)), (p, 1 - p), FLOATS) for p in (0.7, 0.2))
+    a = float(Fraction(order))
+    if a == 1:
+        expected = 0.7 * math.log(0.7 / 0.2) + 0.3 * math.log(0.3 / 0.8)
+    else:
+        expected = math.log(0.7**a * 0.2 ** (1 - a) + 0.3**a * 0.8 ** (1 - a)) / (a - 1)
+    assert float(renyi_divergence(left, right, order)) == pytest.approx(expected, rel=1e-13)
 
 
 def test_divergences_of_a_law_to_itself_vanish() -> None:
