@@ -52,7 +52,7 @@ PATHS: Mapping[str, str] = {
 MAX_EXACT_CONTEXTS = 2_000
 MAX_SYMBOLIC_CONTEXTS = 150
 MAX_EXACT_TERMS = 4_000
-LARGEST_POWER = 100_000
+LARGEST_POWER = 20_000
 MAX_POWER_BITS = 50_000
 FUNCTIONALS = (
     "entropy",
@@ -359,7 +359,10 @@ def _at_fraction(value: Expr, u: Number) -> Quantity:
     powers = in_powers(value)[0]
     rates = [power.exp for power in powers.atoms(sympy.Pow) if power.base == u_symbol]
     # SymPy would write out the digits of a rational to a huge power: such forms stay in the symbol u.
-    exact = powers.xreplace({u_symbol: point}) if all(abs(rate) <= LARGEST_POWER for rate in rates) else powers
+    bits = max((int(part).bit_length() for part in point.as_numer_denom() if part.is_Integer), default=1)
+    # SymPy is also slow at roots of high order, which rates with long denominators ask for.
+    short = all(abs(rate) * bits <= LARGEST_POWER and not (rate.is_Rational and rate.q > 1000) for rate in rates)
+    exact = powers.xreplace({u_symbol: point}) if short and bits <= 32 else powers
     return Quantity(_middle(ball), _exact(exact))
 
 

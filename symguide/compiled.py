@@ -84,7 +84,7 @@ class _Mpmath(MpmathPrinter):
 
 class _Ball(PythonCodePrinter):
     def _print_Rational(self, expr: Any) -> str:
-        return f"fraction({expr.p}, {expr.q})"
+        return f"fraction({expr.p:#x}, {expr.q:#x})"  # Python bounds the digits of decimal literals only
 
     _print_Integer = _print_Half = _print_Zero = _print_One = _print_NegativeOne = _print_Rational
 

@@ -296,13 +296,18 @@ def _over_tokens(rate: Expr, token: Any, vocabulary: Any) -> Expr:
 
 def _gap(named: NamedChain, exit_rate: Expr, leaving: Iterable[Expr]) -> Expr:
     """``Λ(x) − Σ r`` spelled out; what shares a normaliser is summed first, for then the normaliser cancels."""
+
+    def meanings(part: Expr) -> dict[Expr, Expr]:
+        # Chains have thousands of definitions, rates speak of one or two.
+        names = (*part.free_symbols, *part.atoms(PositionRate))
+        return {name: named.definitions[name] for name in names if name in named.definitions}
+
     shared: dict[Expr, list[Expr]] = defaultdict(list)
     for rate in leaving:
-        names = [part for part in (*rate.free_symbols, *rate.atoms(PositionRate)) if part in named.definitions]
-        intensity, normaliser = rate.as_independent(*names, as_Add=False)
+        intensity, normaliser = rate.as_independent(*meanings(rate), as_Add=False)
         shared[normaliser].append(intensity)
-    sums = (Add(*map(named.spell_out, intensities)) * named.spell_out(factor) for factor, intensities in shared.items())
-    return named.spell_out(exit_rate) - Add(*sums)
+    sums = (Add(*intensities) * normaliser.xreplace(meanings(normaliser)) for normaliser, intensities in shared.items())
+    return exit_rate.xreplace(meanings(exit_rate)) - Add(*sums)
 
 
 def _mass(trial: Trial, evidence: Mapping[str, Evidence]) -> Finding:
