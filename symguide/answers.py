@@ -361,7 +361,7 @@ def _at_fraction(value: Expr, u: Number) -> Quantity:
     # SymPy would write out the digits of a rational to a huge power: such forms stay in the symbol u.
     bits = max((int(part).bit_length() for part in point.as_numer_denom() if part.is_Integer), default=1)
     # SymPy is also slow at roots of high order, which rates with long denominators ask for.
-    short = all(abs(rate) * bits <= LARGEST_POWER and not (rate.is_Rational and rate.q > 1000) for rate in rates)
+    short = all(abs(rate) * bits <= LARGEST_POWER and getattr(rate, "q", 1) <= 1000 for rate in rates)
     exact = powers.xreplace({u_symbol: point}) if short and bits <= 32 else powers
     return Quantity(_middle(ball), _exact(exact))
 

@@ -105,7 +105,7 @@ class _Ball(PythonCodePrinter):
         raise NotExactError(f"{expr} is a float, so no ball is known to hold what it stands for; give it as a fraction")
 
     def _print_Pow(self, expr: Pow, rational: bool = False) -> str:
-        exponent = str(expr.exp) if expr.exp.is_Integer else self._print(expr.exp)
+        exponent = f"{int(expr.exp):#x}" if expr.exp.is_Integer else self._print(expr.exp)
         return f"({self._print(expr.base)})**({exponent})"
 
     def _print_Function(self, expr: Function) -> str:
