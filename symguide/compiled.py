@@ -7,6 +7,7 @@ accuracy of ``exp_dd_float`` and of ``power_float``; their logarithms are formed
 # SymPy types the parts of its trees as Basic; here they are expressions.
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -348,7 +349,12 @@ def enclose(
     [0.36787944117144232160 +/- 4.48e-21]
     """
     symbols = list(values)
-    function = compile_expression(expression, symbols, definitions, "balls")
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)  # lambdify writes the expression into a docstring, whatever its length
+    try:
+        function = compile_expression(expression, symbols, definitions, "balls")
+    finally:
+        sys.set_int_max_str_digits(limit)
     bits = 64 + 4 * digits
     while True:
         with flint.ctx.workprec(bits):
