@@ -358,12 +358,17 @@ def _at_fraction(value: Expr, u: Number) -> Quantity:
     ball = enclose(value, {}, {u_symbol: point})
     powers = in_powers(value)[0]
     rates = [power.exp for power in powers.atoms(sympy.Pow) if power.base == u_symbol]
-    # SymPy would write out the digits of a rational to a huge power: such forms stay in the symbol u.
     bits = max((int(part).bit_length() for part in point.as_numer_denom() if part.is_Integer), default=1)
-    # SymPy is also slow at roots of high order, which rates with long denominators ask for.
-    short = all(abs(rate) * bits <= LARGEST_POWER and getattr(rate, "q", 1) <= 1000 for rate in rates)
-    exact = powers.xreplace({u_symbol: point}) if short and bits <= 32 else powers
+    exact = powers.xreplace({u_symbol: point}) if all(_can_be_written(rate, bits) for rate in rates) else powers
     return Quantity(_middle(ball), _exact(exact))
+
+
+def _can_be_written(rate: Any, bits: int) -> bool:
+    """Whether SymPy writes ``u^rate`` out in no time, for a rational ``u`` whose parts have so many bits."""
+    if rate.is_Integer:
+        return abs(rate) * bits <= LARGEST_POWER
+    # Roots make SymPy factor the parts of u, and roots of high order are slow besides.
+    return bits <= 32 and abs(rate) * bits <= LARGEST_POWER and getattr(rate, "q", 1) <= 1000
 
 
 def _exact(value: Any) -> Number:
