@@ -305,7 +305,7 @@ def _total_variation() -> tuple[Step, ...]:
             identities(SOLVED),
         ),
         Step(
-            "total variation in powers of u",
+            "distance in powers of u",
             "Where the exit rates differ it is",
             (DISTANCE,),
             "Partial fractions under the sums.",

@@ -1,7 +1,7 @@
 """Closed forms compiled to functions of ``w`` and ``u``: NumPy arrays, mpmath, balls, all from one SymPy expression.
 
-A closed form is a sum of positive terms in divided differences, so nothing cancels: the NumPy functions inherit the
-accuracy of ``exp_dd_float`` and of ``power_float``; their logarithms are formed in the log domain.
+NumPy functions keep twelve digits wherever the value is a normal double, whatever happens on the way: see
+:mod:`symguide.program`. mpmath functions keep the digits of the working precision, and balls contain the value.
 """
 
 # SymPy types the parts of its trees as Basic; here they are expressions.
@@ -10,33 +10,33 @@ accuracy of ``exp_dd_float`` and of ``power_float``; their logarithms are formed
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import flint
+import mpmath
 import numpy as np
-from sympy import Add, Expr, Function, Mul, Pow, Rational, Symbol, lambdify
+from sympy import Expr, Float, Function, Mul, Pow, Rational, Symbol, exp, lambdify
 from sympy import log as ln
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import MpmathPrinter, PythonCodePrinter
 
 from symguide.arithmetic import BALLS, power_float, power_parts
-from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp, log_exp_dd_float
+from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp
 from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
 from symguide.exp_dd import exp_dd
 from symguide.number import Number, read_number
+from symguide.program import Program
 from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution
 from symguide.strength import require_strength
 from symguide.symbols import s, t, u, w
+from symguide.tape import Tape
 
 __all__ = ["TARGETS", "compile_expression", "compile_solution", "enclose"]
 
 MAX_BITS = 100_000
 """Precision at which enclosures stop being refined."""
-
-
-class _Log(Function):
-    """Marks an expression of which the logarithm is wanted."""
 
 
 class _NumPy(NumPyPrinter):
@@ -53,37 +53,30 @@ class _NumPy(NumPyPrinter):
     def _print_exp_dd(self, expr: exp_dd) -> str:
         return f"exp_dd(({', '.join(map(self._print, expr.nodes))},), {self._print(expr.clock)})"
 
-    def _print__Log(self, expr: _Log) -> str:
-        return self._log_of(expr.args[0])
 
-    def _log_of(self, expr: Expr) -> str:
-        """The logarithm of a positive expression: products become sums, sums ``logsumexp``."""
-        match expr:
-            case Mul():
-                return "(" + " + ".join(map(self._log_of, expr.args)) + ")"
-            case Add():
-                return f"logsumexp([{', '.join(map(self._log_of, expr.args))}])"
-            case Pow():
-                return f"({self._print(expr.exp)})*{self._log_of(expr.base)}"
-            case exp_dd():
-                return f"log_{self._print(expr)}"
-        if expr.func.__name__ == "exp":
-            return f"({self._print(expr.args[0])})"
-        if expr.is_Number and not expr.is_nonnegative:
-            raise SymguideError(
-                f"{expr} is a negative term, so the log domain cannot carry it; compile the value instead"
-            )
-        if expr == 0:
-            return "-inf"
-        return self._print(ln(expr)) if not expr.is_Number else repr(float(ln(expr)))
+def _guarded_product(printer: Any, expr: Mul) -> str | None:
+    """``p ln p`` is 0 at ``p = 0``, and ``s e^{−Λs}`` at ``s = ∞``."""
+    logs = [factor for factor in expr.args if isinstance(factor, ln)]
+    decays = [factor for factor in expr.args if isinstance(factor, exp | exp_dd)]
+    if not logs and not (decays and any(factor.as_base_exp()[0].is_Symbol for factor in expr.args)):
+        return None
+    front = decays or [factor for factor in expr.args if factor not in logs]
+    back = [factor for factor in expr.args if factor not in front]
+    return f"zero_first({printer._print(Mul(*front))}, {printer._print(Mul(*back))})" if front and back else None
 
 
 class _Mpmath(MpmathPrinter):
+    def _print_Mul(self, expr: Mul) -> str:
+        return _guarded_product(self, expr) or super()._print_Mul(expr)
+
     def _print_exp_dd(self, expr: exp_dd) -> str:
         return f"exp_dd(({', '.join(map(self._print, expr.nodes))},), {self._print(expr.clock)})"
 
 
 class _Ball(PythonCodePrinter):
+    def _print_Mul(self, expr: Mul) -> str:
+        return _guarded_product(self, expr) or super()._print_Mul(expr)
+
     def _print_Rational(self, expr: Any) -> str:
         return f"fraction({expr.p:#x}, {expr.q:#x})"  # Python bounds the digits of decimal literals only
 
@@ -124,13 +117,17 @@ class _Ball(PythonCodePrinter):
         return f"exp_dd(({', '.join(map(self._print, expr.nodes))},), {self._print(expr.clock)})"
 
 
-def _logsumexp(values: Sequence[Any]) -> Any:
-    return np.logaddexp.reduce(np.broadcast_arrays(*values), axis=0)
+def _zero_first(factor: Any, other: Any) -> Any:
+    return factor if factor == 0 else factor * other
+
+
+def _ball_log(x: flint.arb) -> flint.arb:
+    return flint.arb("-inf") if x == 0 else x.log()
 
 
 _BALL_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "exp": lambda x: x.exp(),
-    "log": lambda x: x.log(),
+    "log": _ball_log,
     "sin": lambda x: x.sin(),
     "cos": lambda x: x.cos(),
     "tan": lambda x: x.tan(),
@@ -146,30 +143,31 @@ TARGETS: Mapping[str, tuple[type, list[Any]]] = {
         [
             {
                 "exp_dd": exp_dd_float,
-                "log_exp_dd": log_exp_dd_float,
-                "logsumexp": _logsumexp,
                 "power_float": power_float,
                 "power_parts": power_parts,
                 "Fraction": Fraction,
-                "inf": np.inf,
             },
             "numpy",
         ],
     ),
-    "mpmath": (_Mpmath, [{"exp_dd": exp_dd_mp}, "mpmath"]),
+    "mpmath": (_Mpmath, [{"exp_dd": exp_dd_mp, "zero_first": _zero_first}, "mpmath"]),
     "balls": (
         _Ball,
         [
             {
                 **_BALL_FUNCTIONS,
                 "exp_dd": exp_dd_ball,
+                "zero_first": _zero_first,
                 "fraction": lambda p, q: flint.arb(flint.fmpq(p, q)),
                 "pi": flint.arb.pi,
             }
         ],
     ),
 }
-"""What closed forms compile to, with SymPy's printer and the namespace of the printed code."""
+"""What closed forms compile to, with SymPy's printer and the namespace of the printed code.
+
+Code for ``numpy`` is for showing and for export; functions of arrays are made by :mod:`symguide.program`.
+"""
 
 
 def compile_expression(
@@ -177,7 +175,8 @@ def compile_expression(
     arguments: Sequence[Symbol],
     definitions: Mapping[Any, Expr] | None = None,
     target: str = "numpy",
-    log: bool = False,
+    log: bool | str = False,
+    complements: Mapping[Expr, Expr] | None = None,
 ) -> Callable[..., Any]:
     """Compile closed forms to one function of some symbols.
 
@@ -192,7 +191,18 @@ def compile_expression(
     target
         ``"numpy"`` (double precision, broadcasting), ``"mpmath"`` (working precision) or ``"balls"`` (python-flint).
     log
-        Return natural logarithms of positive expressions, formed in the log domain (NumPy only).
+        ``True`` for natural logarithms of positive expressions, ``"minus-log"`` for ``ln(−ln P)``, both formed in the
+        log domain and finite where the expressions underflow or overflow (NumPy only).
+    complements
+        ``{P: 1 − P}`` where both are known as sums of positive terms, so that ``ln P`` keeps its digits for ``P``
+        near 1.
+
+    Returns
+    -------
+    callable
+        NumPy values have a relative error of at most ``1e−12`` wherever they are normal doubles: sums, products,
+        quotients and powers of ``b^w``, ``u^Λ``, ``e^{−Λs}`` and ``exp_dd``, and logarithms of them. Other functions
+        are evaluated in doubles. ``0 ln 0 = 0``.
 
     Raises
     ------
@@ -206,36 +216,148 @@ def compile_expression(
     0.2706705664732254
     >>> float(compile_expression(exp_dd((a, b), s), [a, b, s], log=True)(1e4, 2e4, 1.0))
     -10009.210340371976
+    >>> float(compile_expression((1 - exp(-a * s)) / a, [a, s])(0.5, 1e-300))  # where doubles would give 0
+    1e-300
     """
     if target not in TARGETS:
         raise SymguideError(f"compilation target {target!r} is unknown; choose one of {', '.join(TARGETS)}")
+    if log not in (False, True, "minus-log"):
+        raise SymguideError(f"log is {log!r}, which is no scale of values; choose False, True or 'minus-log'")
     if log and target != "numpy":
         raise SymguideError(
             f"target {target!r} has no log domain, its exponents are unbounded; take the logarithm itself"
         )
     single = isinstance(expressions, Expr)
-    wanted: list[Any] = [expressions] if single else list(expressions)
-    # Abbreviations print as they read, not as Python names.
-    names = {key: Symbol(f"x{j}", positive=True) for j, key in enumerate(definitions or {})}
-    wanted = [expression.xreplace(names) for expression in wanted]
-    defined = [(names[key], value.xreplace(names)) for key, value in (definitions or {}).items()]
-    free = set().union(*(e.free_symbols for e in wanted), *(value.free_symbols for _, value in defined))
-    missing = free - set(arguments) - set(names.values())
+    wanted: list[Any] = [expressions] if isinstance(expressions, Expr) else list(expressions)
+    meanings = dict(definitions or {})
+    _require_known(wanted, arguments, meanings)
+    if target == "numpy":
+        program = _program(wanted, arguments, meanings, log, complements)
+        return (lambda *values: program(*values)[0]) if single else program
+    function = _printed(wanted, arguments, meanings, target)
+    if target == "mpmath":
+        function = _to_working_precision(function, _enclosures(wanted, arguments, meanings), len(wanted))
+    return (lambda *values: function(*values)[0]) if single else function
+
+
+def _require_known(wanted: Sequence[Expr], arguments: Sequence[Symbol], definitions: Mapping[Any, Expr]) -> None:
+    known = {*arguments, *definitions}
+    names = {key: Symbol(f"x{j}") for j, key in enumerate(definitions)}
+    spoken = [expression.xreplace(names) for expression in (*wanted, *definitions.values())]
+    missing = set().union(*(expression.free_symbols for expression in spoken)) - known - set(names.values())
     if missing:
         raise SymguideError(
             f"symbols {sorted(map(str, missing))} are neither arguments nor defined, so the function has no value; "
             "add them to the arguments"
         )
+
+
+def _program(
+    wanted: Sequence[Expr],
+    arguments: Sequence[Symbol],
+    definitions: Mapping[Any, Expr],
+    log: bool | str,
+    complements: Mapping[Expr, Expr] | None,
+) -> Program:
+    def wide() -> Tape:
+        tape = Tape(wanted, arguments, definitions, complements, in_logs=True)
+        if log:
+            tape.in_logarithms(minus=log == "minus-log")
+        return tape
+
+    balls = _enclosures(wanted, arguments, definitions)
+
+    def enclosed(values: list[float], number: int) -> float:
+        ball = _refined(balls(number), lambda: [flint.arb(value) for value in values], 20)
+        return float(ball.mid()) if ball.is_finite() else np.nan
+
+    return Program(lambda: Tape(wanted, arguments, definitions), wide, None if log else enclosed, bool(log))
+
+
+def _enclosures(
+    wanted: Sequence[Expr], arguments: Sequence[Symbol], definitions: Mapping[Any, Expr]
+) -> Callable[[int], Callable[..., flint.arb]]:
+    """The ball functions of several expressions, each made when it is first needed."""
+
+    @cache
+    def balls(number: int) -> Callable[..., flint.arb]:
+        exact = [_without_floats(value) for value in (wanted[number], *definitions.values())]
+        function = _printed(exact[:1], arguments, dict(zip(definitions, exact[1:], strict=True)), "balls")
+        return lambda *values: function(*values)[0]
+
+    return balls
+
+
+def _without_floats(expression: Expr) -> Expr:
+    """A function of doubles takes them as the numbers they are."""
+    return expression.xreplace({value: Rational(Fraction(float(value))) for value in expression.atoms(Float)})
+
+
+def _printed(
+    wanted: Sequence[Expr], arguments: Sequence[Symbol], definitions: Mapping[Any, Expr], target: str
+) -> Callable[..., Any]:
+    """The function that SymPy's printed code defines."""
+    # Abbreviations print as they read, not as Python names.
+    names = {key: Symbol(f"x{j}", positive=True) for j, key in enumerate(definitions)}
+    defined = [(names[key], value.xreplace(names)) for key, value in definitions.items()]
     printer, modules = TARGETS[target]
     settings = {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True, "user_functions": {}}
-    result = [_Log(expression) for expression in wanted] if log else wanted
     return lambdify(
         list(arguments),
-        result[0] if single else result,
+        [expression.xreplace(names) for expression in wanted],
         modules=modules,
         printer=printer(settings),
         cse=lambda parts: (defined, parts),
     )
+
+
+def _to_working_precision(function: Callable[..., Any], balls: Callable[[int], Any], count: int) -> Callable[..., Any]:
+    """Values to the working precision of mpmath, whatever cancels or is exponentiated on the way.
+
+    Balls know how precise they are; where an expression has none, precision is doubled until two results agree.
+    """
+
+    def precise(*values: Any) -> list[Any]:
+        points = [mpmath.mpmathify(value) for value in values]
+        try:
+            return [_midpoint(balls(number), points) for number in range(count)]
+        except SymguideError:
+            return _repeated(function, points)
+
+    return precise
+
+
+def _midpoint(balls: Callable[..., flint.arb], points: Sequence[Any]) -> Any:
+    ball = _refined(balls, lambda: list(map(_exact_ball, points)), mpmath.mp.dps + 5)
+    if not ball.is_finite():
+        return mpmath.inf if ball > 0 else mpmath.ninf if ball < 0 else mpmath.nan
+    mantissa, exponent = ball.mid().man_exp()
+    return mpmath.ldexp(int(mantissa), int(exponent)) + 0
+
+
+def _exact_ball(point: Any) -> flint.arb:
+    if not mpmath.isfinite(point):
+        return flint.arb(str(float(point)))
+    return flint.arb((int(mpmath.sign(point)) * int(point.man), int(point.exp)))
+
+
+def _repeated(function: Callable[..., Any], points: Sequence[Any]) -> list[Any]:
+    digits = mpmath.mp.prec
+    guard, before = 30, None
+    while True:
+        with mpmath.workprec(digits + guard):
+            found = [mpmath.mpmathify(value) for value in function(*points)]
+            limit = mpmath.ldexp(1, -digits - 4)
+            agreed = before is not None and all(_agree(*pair, limit) for pair in zip(found, before, strict=True))
+        if agreed or guard > MAX_BITS:
+            return [+value for value in found]
+        before, guard = found, 2 * guard + digits // 2
+
+
+def _agree(left: Any, right: Any, limit: Any) -> bool:
+    if left == right or (mpmath.isnan(left) and mpmath.isnan(right)):
+        return True
+    return mpmath.isfinite(left) and mpmath.isfinite(right) and abs(left - right) <= limit * abs(left)
 
 
 def compile_solution(
@@ -243,7 +365,7 @@ def compile_solution(
     expressions: Expr | Sequence[Expr],
     schedule: NoiseSchedule | None = None,
     target: str = "numpy",
-    log: bool = False,
+    log: bool | str = False,
 ) -> Callable[..., Any]:
     """Compile closed forms of a solution to a function of ``(w, u)``, or of ``(w, t)`` under a noise schedule.
 
@@ -252,22 +374,24 @@ def compile_solution(
     solution
         Whose ``definitions`` resolve the abbreviations; its data must be numbers.
     expressions
-        For example ``solution.tv``, ``solution[context]`` or ``solution.probabilities``.
+        For example ``solution.tv``, ``solution[context]`` or ``solution.probabilities``; any form in the clock ``s``,
+        in ``u = e^{−s}``, in ``w`` and in the abbreviations.
     schedule
         With one, the second parameter is time ``t ∈ [0, T]``.
     target, log
-        As for :func:`compile_expression`.
+        As for :func:`compile_expression`; ``ln TV`` and ``ln(−ln TV)`` are relatively accurate near ``TV = 1`` too.
 
     Returns
     -------
     callable
         ``f(w, u)`` with ``w ≥ −1`` (``w > −1`` where ``w = −1`` is a chain of its own) and ``u ∈ [0, 1]``, 0 being the
-        terminal law; arrays broadcast. Relative error of NumPy values: about ``1e−15 (1 + Λ s)``.
+        terminal law; arrays broadcast. NumPy values have a relative error of at most ``1e−12`` for ``w ≤ 1000`` and
+        every ``u ≥ 1e−300`` wherever they are normal doubles, however large the exit rates.
 
     Raises
     ------
     StrengthError, ClockError
-        From the function, for ``w`` and ``u`` outside these ranges.
+        From the function, for ``w`` and ``u`` outside these ranges, and for values beyond the range of doubles.
 
     >>> from symguide.chain import guided_chain
     >>> from symguide.datasets import load
@@ -276,59 +400,80 @@ def compile_solution(
     >>> solution = solve(guided_chain(guidance(load("squares-overlap"))))
     >>> compile_solution(solution, solution.tv)(np.array([0.0, 1.0, 16.0]), 0.5)
     array([0.75      , 0.64356243, 0.50000191])
+    >>> single = solve(guided_chain(guidance(load("interval-overlap"))))
+    >>> float(compile_solution(single, single.tv, log="minus-log")(1000.0, 0.5))  # ln Z + ln ln 2
+    692.3752...
     """
     single = isinstance(expressions, Expr)
     wanted = [expressions] if isinstance(expressions, Expr) else list(expressions)
-    function = compile_expression(wanted, [w, s], solution.definitions, target, log)
     includes = solution.named.chain.includes_unconditional
-    if target != "numpy":
-        point = u if schedule is None else t
-        clock = compile_expression(-ln(u) if schedule is None else schedule.clock, [point], target=target)
+    definitions: dict[Any, Expr] = dict(solution.definitions)
+    if schedule is None:
+        point: Symbol = u
+        definitions[s] = -ln(u)
+    else:
+        point = s if target == "numpy" else t
+        definitions |= {u: exp(-s)} if target == "numpy" else {s: schedule.clock, u: exp(-s)}
+    function: Any = compile_expression(
+        wanted, [w, point], definitions, target, log, _complement(solution, wanted) if log else None
+    )
 
-        def precise(strength: Any, at: Any) -> Any:
-            if target == "balls":
-                strength, at = _ball(strength), _ball(at)
-            require_strength(strength, includes)
-            if schedule is None and not 0 <= at <= 1:
-                raise ClockError(f"mask fraction u is {at}: outside [0, 1] the law is not defined; correct it")
-            if target == "balls" and at == 0:
-                raise ClockError("mask fraction u is 0: balls need u > 0; take the terminal law for u = 0")
-            values = function(strength, clock(at))
-            return values[0] if single else values
-
-        return precise
-    rates = compile_expression(list(solution.definitions.values()), [w, s], solution.definitions)
+    def precise(strength: Any, at: Any) -> Any:
+        if target == "balls":
+            strength, at = _ball(strength), _ball(at)
+        require_strength(strength, includes)
+        if schedule is None and not 0 <= at <= 1:
+            raise ClockError(f"mask fraction u is {at}: outside [0, 1] the law is not defined; correct it")
+        values = function(strength, at)
+        return values[0] if single else values
 
     def checked(strength: Any, at: Any) -> Any:
         strength, at = np.asarray(strength, dtype=np.float64), np.asarray(at, dtype=np.float64)
         require_strength(strength, includes)
-        shape = np.broadcast_shapes(strength.shape, at.shape)
-        s_at = _clock(at) if schedule is None else schedule.clock_at(at)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            inside = all(np.isfinite(rate).all() for rate in rates(strength, s_at))
-            found = [np.asarray(value, dtype=np.float64) for value in function(strength, s_at)]
-        if not inside or any(np.isnan(value).any() or (value == np.inf).any() for value in found):
-            raise StrengthError(
-                f"guidance strength w goes up to {strength.max():g}: rates leave the range of double precision; "
-                "use smaller w, or the mpmath target"
-            )
-        values = [np.broadcast_to(value, shape)[()] for value in found]
+        if schedule is None:
+            _require_fractions(at)
+        else:
+            at = np.asarray(schedule.clock_at(at), dtype=np.float64)
+        values, finite = function.run(strength, at)
+        if not finite:
+            _require_numbers(values, strength, bool(log))
         return values[0] if single else values
 
-    return checked
+    return checked if target == "numpy" else precise
+
+
+def _complement(solution: Solution, wanted: Sequence[Expr]) -> Mapping[Expr, Expr] | None:
+    """``1 − TV``: the mass that has arrived."""
+    if isinstance(solution.named.chain.vocabulary, Expr) or solution.tv not in wanted:
+        return None
+    chain, expansion = solution.named.chain, solution.expansion
+    leaving = set(chain.transient)
+    arrived = expansion.combine(state for state in range(len(chain.states)) if state not in leaving)
+    return {solution.tv: expansion.at(s, [arrived])[0]}
 
 
 def _ball(value: Any) -> flint.arb:
     return value if isinstance(value, flint.arb) else BALLS.number(read_number(value, "argument of a ball function"))
 
 
-def _clock(fraction: np.ndarray) -> np.ndarray:
+def _require_fractions(fraction: np.ndarray) -> None:
     good = (fraction >= 0) & (fraction <= 1)
     if not good.all():
         value = fraction[~good].flat[0]
         raise ClockError(f"mask fraction u is {value}: outside [0, 1] the law is not defined; correct it")
-    with np.errstate(divide="ignore"):
-        return 0.0 - np.log(fraction)
+
+
+def _require_numbers(values: Sequence[Any], strength: np.ndarray, log: bool) -> None:
+    if any(np.isnan(value).any() for value in values):
+        raise SymguideError(
+            "a closed form has a value that is no real number, such as a logarithm of a negative one or 0/0 at a tie "
+            "of exit rates; compile another form of it, such as one in exp_dd"
+        )
+    if not log and any(np.isinf(value).any() for value in values):
+        raise StrengthError(
+            f"guidance strength w goes up to {strength.max():g}: values leave the range of double precision; "
+            "compile their logarithms, or use the mpmath target"
+        )
 
 
 def enclose(
@@ -355,14 +500,17 @@ def enclose(
         function = compile_expression(expression, symbols, definitions, "balls")
     finally:
         sys.set_int_max_str_digits(limit)
+    return _refined(
+        lambda *balls: then(function(*balls)), lambda: [BALLS.number(values[symbol]) for symbol in symbols], digits
+    )
+
+
+def _refined(function: Callable[..., flint.arb], arguments: Callable[[], list[flint.arb]], digits: int) -> flint.arb:
     bits = 64 + 4 * digits
     while True:
         with flint.ctx.workprec(bits):
-            ball = then(function(*(BALLS.number(values[symbol]) for symbol in symbols)))
-            if (
-                ball == 0
-                or (ball.is_finite() and ball.rad() < abs(ball) * flint.arb(10) ** -digits)
-                or 2 * bits > MAX_BITS
-            ):
+            ball = function(*arguments())
+            narrow = ball == 0 or (ball.is_finite() and ball.rad() < abs(ball) * flint.arb(10) ** -digits)
+            if narrow or 2 * bits > MAX_BITS:
                 return ball
         bits *= 2

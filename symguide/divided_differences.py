@@ -6,10 +6,10 @@ For nodes ``Λ_0 … Λ_n ≥ 0`` and a clock ``s ≥ 0`` all three compute
                  = ∫ exp(−Σ_j Λ_j s_j) over s_j ≥ 0, Σ_j s_j = s   (Hermite–Genocchi),
 
 the density-like weight of a path with exit rates ``Λ_j``: positive, symmetric, entire, and with repeated nodes as an
-ordinary case. With ``y_j = −Λ_j s`` sorted, a spread ``y_n − y_0`` above ``SPREAD`` allows the recursion
+ordinary case. With ``y_j = −Λ_j s`` sorted, a wide spread ``y_n − y_0`` allows the recursion
 ``exp[y_0 … y_n] = (exp[y_1 … y_n] − exp[y_0 … y_{n−1}]) / (y_n − y_0)``, which then cancels at most a factor
-``1 + 2n/SPREAD`` per level; below it, the series ``e^{y_0} Σ_k h_k(y − y_0) / (n+k)!`` has positive terms only
-(``h_k``: complete homogeneous symmetric polynomials). So near-ties cost no digits.
+``1 + 2n/(y_n − y_0)`` per level; for a narrow one, the series ``e^{y_0} Σ_k h_k(y − y_0) / (n+k)!`` has positive terms
+only (``h_k``: complete homogeneous symmetric polynomials). So near-ties cost no digits.
 
 References
 ----------
@@ -17,7 +17,7 @@ McCurdy, Ng, Parlett, *Accurate computation of divided differences of the expone
 """
 
 from collections.abc import Sequence
-from math import factorial
+from math import factorial, prod
 from typing import Any
 
 import flint
@@ -25,32 +25,55 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["exp_dd_ball", "exp_dd_float", "exp_dd_mp", "log_exp_dd_float"]
+from symguide.wide import Wide, product_error, where
+
+__all__ = ["exp_dd_ball", "exp_dd_float", "exp_dd_mp", "exp_dd_wide", "log_exp_dd_float", "log_exp_dd_wide"]
 
 SPREAD = 4.0
-"""Largest spread of the nodes for which the series is summed."""
-_TERMS = 36
-"""Terms of the series in floats: ``SPREAD**k / k!`` is below 1e−19 relative to the sum from here on."""
+"""Largest spread of the nodes for which the series is summed, whatever their number."""
+FAR = 64
+"""Power of two beyond which a node is as good as infinitely far away: it divides by its distance and does no more."""
+
+Array = NDArray[np.float64]
 
 
-def exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> NDArray[np.float64]:
+def exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike, low: Sequence[ArrayLike] = (), s_low: Any = 0.0) -> Array:
     """``s^n exp[−Λ_0 s, …, −Λ_n s]`` in double precision, broadcasting over the nodes and ``s``; ``s = ∞`` is the
     limit.
 
-    The relative error is a few dozen units in the last place plus that of ``exp(−Λ s)`` for the given floats, which is
-    ``Λ s`` units: nodes must be as accurate as ``Λ s`` demands.
+    The relative error is a few dozen units in the last place plus that of ``exp(−Λ s)`` for the given numbers, where
+    ``Λ`` is the smallest node: ``Λ s`` units for doubles, none to speak of where ``low`` and ``s_low`` hold what
+    rounding took from the nodes and from ``s``.
 
     >>> exp_dd_float([1.0, 1.0], 0.5)
     np.float64(0.3032653298563167)
+    >>> third = exp_dd_float([1 / 3], 2100.0, low=[2.0**-54 / 3])  # 1/3 and what its double misses
+    >>> float(third / np.exp(-700.0) - 1)
+    0.0
     """
-    s = np.asarray(s, dtype=np.float64)
+    s = np.asarray(s, dtype=np.float64) + 0.0  # no negative zeros
     ended = np.isinf(s)
-    top, scaled = _scaled(nodes, np.where(ended, 0.0, s))
-    value = np.where(ended, 0.0, s) ** (len(nodes) - 1) * np.exp(top) * scaled
-    return np.where(ended, _limit(nodes), value)[()] if ended.any() else value
+    at_end = bool(ended.any())
+    rates = _stacked(nodes, s.ndim)
+    clock = np.where(ended, 0.0, s) if at_end else s
+    if len(low):
+        rates, lows = _sorted_pairs(*np.broadcast_arrays(rates, _stacked(low, s.ndim)))
+        gaps = (rates[1:] - rates[0]) + (lows[1:] - lows[0])
+    else:
+        rates, lows = np.sort(rates, axis=0), None
+        gaps = rates[1:] - rates[0]
+    exponent = rates[0] * clock
+    with np.errstate(under="ignore"):
+        value = np.exp(-exponent)
+        if lows is not None:
+            missed = product_error(rates[0], clock, exponent) + (lows[0] * clock + rates[0] * s_low)
+            value = value * (1.0 - np.where(value > 0, missed, 0.0))
+        if len(gaps):
+            value = value * (_descend(gaps * clock) * clock ** len(gaps))
+    return np.where(ended, _limit(nodes), value)[()] if at_end else value
 
 
-def log_exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> NDArray[np.float64]:
+def log_exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> Array:
     """The logarithm of :func:`exp_dd_float`, finite where the value itself underflows.
 
     >>> float(log_exp_dd_float([1e5, 2e5], 1.0))
@@ -69,77 +92,164 @@ def log_exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> NDArray[np.flo
         return np.where(ended, _log_limit(nodes), value)[()] if ended.any() else value
 
 
-def _log_limit(nodes: Sequence[ArrayLike]) -> NDArray[np.float64]:
+@np.errstate(all="ignore")
+def exp_dd_wide(nodes: Wide, s: Wide) -> Wide:
+    """``s^n exp[−Λ_0 s, …, −Λ_n s]`` for nodes of any size, stacked along the first axis.
+
+    The exponent ``−Λ s`` of the smallest node is formed and exponentiated in wide numbers, so the relative error stays
+    at a few dozen units in the last place of a double however large it is.
+
+    >>> value = exp_dd_wide(Wide.of([1e200, 0.0, 3e200]), Wide.of(1.0))
+    >>> float((value * Wide.of(1e200) * Wide.of(3e200)).value())
+    1.0
+    """
+    n = len(nodes.high) - 1
+    top, kernel = _wide_parts(nodes, s)
+    return _wide_ended(nodes, s, top.exp() * kernel * s.power(n))
+
+
+@np.errstate(all="ignore")
+def log_exp_dd_wide(nodes: Wide, s: Wide) -> Wide:
+    """The logarithm of :func:`exp_dd_wide`, for nodes and clocks of any size.
+
+    >>> rates = Wide.of(np.array([1e200, 3e200])).power(3)
+    >>> float(log_exp_dd_wide(rates, Wide.of(1.0)).exponent)  # −1e600 − ln(26e600)
+    1994.0
+    """
+    n = len(nodes.high) - 1
+    top, kernel = _wide_parts(nodes, s)
+    value = top + kernel.log()
+    if n:
+        value = value + s.log() * Wide.of(float(n))
+    ended = np.isposinf(s.exponent)
+    return where(ended, _wide_limit(nodes).log(), value) if ended.any() else value
+
+
+def _wide_parts(nodes: Wide, s: Wide) -> tuple[Wide, Wide]:
+    """The largest exponent ``−Λ_0 s``, and ``exp[(Λ_0 − Λ_n) s, …, 0]``."""
+    nodes = nodes.pick(nodes.order())
+    clock = where(np.isposinf(s.exponent), Wide.of(0.0), s)
+    top = -(nodes[0] * clock)
+    if len(nodes.high) == 1:
+        return top, Wide.of(np.ones(top.shape))
+    spans = (nodes[1:] - nodes[0]) * clock
+    far = spans.exponent > FAR
+    kernel = Wide.of(_descend(np.where(far, 2.0**FAR, spans.value())))
+    if far.any():
+        kernel = kernel * where(far, Wide.of(2.0**FAR) / spans, Wide.of(1.0)).product()
+    return top, kernel
+
+
+def _wide_ended(nodes: Wide, s: Wide, value: Wide) -> Wide:
+    ended = np.isposinf(s.exponent)
+    return where(ended, _wide_limit(nodes), value) if ended.any() else value
+
+
+def _wide_limit(nodes: Wide) -> Wide:
+    """``s → ∞``: as :func:`_limit`."""
+    zeros = (nodes.high == 0).sum(axis=0)
+    value = (Wide.of(1.0) / where(nodes.high == 0, Wide.of(1.0), nodes)).product()
+    return where(zeros == 1, value, where(zeros > 1, Wide.of(np.inf), Wide.of(0.0)))
+
+
+def _log_limit(nodes: Sequence[ArrayLike]) -> Array:
     """``s → ∞``: ``−Σ ln Λ_j`` over the other nodes where exactly one node is 0, and ``−∞`` where none is."""
-    rates = np.stack(np.broadcast_arrays(*(np.asarray(node, np.float64) for node in nodes)))
+    rates = _stacked(nodes)
     zeros = (rates == 0).sum(axis=0)
     value = -np.log(np.where(rates == 0, 1.0, rates)).sum(axis=0)
     return np.where(zeros == 1, value, np.where(zeros > 1, np.inf, -np.inf))
 
 
-def _limit(nodes: Sequence[ArrayLike]) -> NDArray[np.float64]:
+def _limit(nodes: Sequence[ArrayLike]) -> Array:
     """``s → ∞``: ``1/Π Λ_j`` over the other nodes where exactly one node is 0, and 0 where none is."""
-    rates = np.stack(np.broadcast_arrays(*(np.asarray(node, np.float64) for node in nodes)))
+    rates = _stacked(nodes)
     zeros = (rates == 0).sum(axis=0)
     value = np.prod(1.0 / np.where(rates == 0, 1.0, rates), axis=0)
     return np.where(zeros == 1, value, np.where(zeros > 1, np.inf, 0.0))
 
 
-def _exponents(nodes: Sequence[ArrayLike], s: NDArray[np.float64]) -> NDArray[np.float64]:
+def _stacked(nodes: Sequence[ArrayLike], dimensions: int = 0) -> Array:
+    """Along a new first axis, with as many further ones as asked for."""
+    arrays = [np.asarray(node, np.float64) for node in nodes]
+    arrays[0] = arrays[0].reshape((1,) * (dimensions - arrays[0].ndim) + arrays[0].shape)
+    return np.stack(np.broadcast_arrays(*arrays))
+
+
+def _sorted_pairs(high: Array, low: Array) -> tuple[Array, Array]:
+    order = np.lexsort((low, high), axis=0)
+    return np.take_along_axis(high, order, axis=0), np.take_along_axis(low, order, axis=0)
+
+
+def _exponents(nodes: Sequence[ArrayLike], s: Array) -> Array:
     """``−Λ_j s``, sorted along the first axis."""
     y = np.stack(np.broadcast_arrays(*(np.where(s == 0, 0.0, -np.asarray(node, np.float64) * s) for node in nodes)))
     return np.sort(y, axis=0)
 
 
-def _scaled(nodes: Sequence[ArrayLike], s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Largest exponent ``y_n`` and ``exp[y_0 − y_n, …, 0]``, which does not overflow."""
-    y = _exponents(nodes, s)
-    top = y[-1]
-    n = len(nodes) - 1
-    y = (y - top).reshape(n + 1, -1)
-    row = [np.exp(value) for value in y]
+def _descend(spans: Array) -> Array:
+    """``exp[−x_n, …, −x_1, 0]`` for sorted ``0 ≤ x_1 ≤ … ≤ x_n``."""
+    n, *shape = spans.shape
+    y = np.zeros((n + 1, *shape))
+    np.negative(spans[::-1], out=y[:n])
+    y = y.reshape(n + 1, -1)
+    row = [*np.exp(y[:n]), np.ones(y.shape[1])]
     for order in range(1, n + 1):
         row = [_next(y[i : i + order + 1], row[i], row[i + 1]) for i in range(n + 1 - order)]
-    return top, row[0].reshape(top.shape)
+    return row[0].reshape(shape)
 
 
-def _next(y: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread_of(order: int) -> float:
+    """Up to here the series is summed: beyond it, subtraction cancels at most a factor 3 to 5 per level."""
+    return (0.25, 1.0)[order - 1] if order <= 2 else min(float(order), SPREAD)
+
+
+def _next(y: Array, left: Array, right: Array) -> Array:
     """``exp[y_0 … y_m]`` from ``left = exp[y_0 … y_{m−1}]`` and ``right = exp[y_1 … y_m]``."""
     spread = y[-1] - y[0]
+    near = ~(spread > _spread_of(len(y) - 1))
+    if not near.any():
+        return (right - left) / spread
+    out = (right - left) / np.where(near, 1.0, spread)
+    places = np.flatnonzero(near)
     if len(y) == 2:
-        positive = spread > 0
-        return np.where(positive, right * -np.expm1(-spread) / np.where(positive, spread, 1.0), right)
-    far = spread > SPREAD
-    out = (right - left) / np.where(far, spread, 1.0)
-    if not far.all():
-        near = ~far
-        out[near] = np.exp(y[0, near]) * _series(y[:, near])
+        span = spread[places]
+        span[span == 0] = 1e-300  # (1 − e^{−x})/x is one there
+        out[places] = right[places] * (-np.expm1(-span) / span)
+    else:
+        out[places] = np.exp(y[0, places]) * _series(y[:, places])
     return out
 
 
-def _log_next(y: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_next(y: Array, left: Array, right: Array) -> Array:
     """The logarithm of :func:`_next`, from logarithms."""
     spread = y[-1] - y[0]
     if len(y) == 2:
         positive = spread > 0
         return right + np.where(positive, np.log(-np.expm1(-spread) / np.where(positive, spread, 1.0)), 0.0)
-    far = spread > SPREAD
+    far = spread > _spread_of(len(y) - 1)
     out = right + np.log1p(-np.exp(np.where(far, left - right, -1.0))) - np.log(np.where(far, spread, 1.0))
     near = ~far
-    out[near] = y[0, near] + np.log(_series(y[:, near]))
+    if near.any():
+        out[near] = y[0, near] + np.log(_series(y[:, near]))
     return out
 
 
-def _series(y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _series(y: Array) -> Array:
     """``Σ_k h_k(y_1 − y_0, …, y_m − y_0) / (m+k)!``, smallest terms first."""
     m = len(y) - 1
-    steps = y[1:] - y[0]
-    homogeneous = np.zeros_like(steps)
+    steps = list(y[1:] - y[0])
+    largest, bound, count = float(steps[-1].max()), 1.0, 0
+    while bound > 1e-19:  # the k-th term is at most largest^k / k! times the first
+        count += 1
+        bound *= largest / count
+    homogeneous = [np.ones_like(step) for step in steps]
     terms = [np.full(y.shape[1:], 1.0 / factorial(m))]
-    homogeneous[:] = 1.0
-    for k in range(1, _TERMS):
+    for k in range(1, count + 1):
         # h_k(a_1..a_r) = h_k(a_1..a_{r-1}) + a_r h_{k-1}(a_1..a_r)
-        homogeneous = np.cumsum(steps * homogeneous, axis=0)
+        for index, step in enumerate(steps):
+            homogeneous[index] = homogeneous[index] * step
+            if index:
+                homogeneous[index] += homogeneous[index - 1]
         terms.append(homogeneous[-1] / factorial(m + k))
     total = terms[-1]
     for term in reversed(terms[:-1]):
@@ -148,7 +258,7 @@ def _series(y: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def exp_dd_mp(nodes: Sequence[Any], s: Any, context: Any = mpmath.mp) -> Any:
-    """``s^n exp[−Λ_0 s, …, −Λ_n s]`` in mpmath at the working precision of ``context``.
+    """``s^n exp[−Λ_0 s, …, −Λ_n s]`` in mpmath at the working precision of ``context``, for the given numbers.
 
     >>> with mpmath.workdps(30):
     ...     print(exp_dd_mp([1, mpmath.mpf("1.00000000000000000001")], mpmath.mpf(1) / 2))
@@ -160,7 +270,8 @@ def exp_dd_mp(nodes: Sequence[Any], s: Any, context: Any = mpmath.mp) -> Any:
     if s == context.inf:
         moving = [context.mpf(node) for node in nodes if node != 0]
         return context.mpf(len(moving) == n) / context.fprod(moving)
-    with context.extraprec(20 + 4 * n):
+    digits = max((context.mag(node * s) for node in nodes if node != 0), default=0)
+    with context.extraprec(20 + 4 * n + max(0, int(digits))):
         y = sorted(-context.mpf(node) * s for node in nodes)
         row = [context.exp(value) for value in y]
         for order in range(1, n + 1):
@@ -203,6 +314,13 @@ def exp_dd_ball(nodes: Sequence[flint.arb], s: flint.arb) -> flint.arb:
     True
     """
     size = len(nodes)
+    if s == flint.arb("inf"):
+        still = [node == 0 for node in nodes]
+        moving = [node for node, zero in zip(nodes, still, strict=True) if not zero]
+        if not all(node > 0 for node in moving):
+            return flint.arb("nan")  # whether they are zero is not known
+        limit = flint.arb(len(moving) == size - 1)
+        return limit / prod(moving, start=flint.arb(1))
     if size == 1:
         return (-nodes[0] * s).exp()
     slowest = min(nodes, key=lambda node: node.mid())

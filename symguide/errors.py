@@ -8,6 +8,7 @@ __all__ = [
     "ClockError",
     "DataError",
     "InfiniteRatioError",
+    "InfiniteValueError",
     "NotExactError",
     "StrengthError",
     "SymguideError",
@@ -32,6 +33,10 @@ class ClockError(SymguideError):
 
 class InfiniteRatioError(SymguideError):
     """An intensity that divides by the probability of a token the denominator law excludes."""
+
+
+class InfiniteValueError(DataError):
+    """A divergence or an expectation that is infinite."""
 
 
 class ChainTooLargeError(SymguideError):

@@ -47,7 +47,7 @@ class exp_dd(Function):
 
     References
     ----------
-    McCurdy, Ng, Parlett, Math. Comp. 43 (1984), eq. (1.3) for the divided difference.
+    McCurdy, Ng, Parlett, Math. Comp. 43 (1984), section 1.1, for the divided difference.
 
     >>> from sympy import symbols
     >>> a, b, s = symbols("a b s", positive=True)

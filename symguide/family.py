@@ -25,6 +25,8 @@ MASK_SYMBOL: Symbol = symbol(MASK)
 class TokenProbability(Function):
     """``p_i(v|x_S)`` or, with its last argument 1, ``p_i(v|x_S,z)``: a token law of general data.
 
+    LaTeX shows the revealed tokens ``x_S`` only, as the papers do; as text it tells masks too.
+
     >>> TokenProbability(1, Symbol("v"), Tuple(MASK_SYMBOL, Symbol("y")), 1)
     p_1(v|M,y,z)
     """
@@ -37,13 +39,15 @@ class TokenProbability(Function):
         return f"p_{self.args[0]}({printer._print(self.args[1])}{self._given(printer, '|')})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        given = self._given(printer, r" \mid ")
+        given = self._given(printer, r" \mid ", masks=False)
         tex = rf"p_{{{self.args[0]}}}({printer._print(self.args[1])}{given})"
         return tex if exp is None else f"{tex}^{{{exp}}}"
 
-    def _given(self, printer: Any, bar: str) -> str:
+    def _given(self, printer: Any, bar: str, masks: bool = True) -> str:
+        """What is conditioned on: the context, or without masks the revealed tokens ``x_S`` alone."""
         context: Any = self.args[2]
-        shown = [printer._print(value) for value in context] if set(context) != {MASK_SYMBOL} else []
+        revealed = [value for value in context if value != MASK_SYMBOL]
+        shown = map(printer._print, context if masks and revealed else revealed)
         given = ",".join([*shown, *(["z"] if self.args[3] == 1 else [])])
         return bar + given if given else ""
 

@@ -6,11 +6,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from sympy import Expr
 
-from symguide.arithmetic import Arithmetic
+from symguide.arithmetic import FLOATS, Arithmetic
+from symguide.array_chain import ArrayChain
 from symguide.chain import Chain
-from symguide.errors import DataError
+from symguide.contexts import MASKED, ContextArray
+from symguide.errors import DataError, InfiniteValueError
 from symguide.law import Context, TableLaw, format_context
 from symguide.mixture import Problem
 from symguide.number import read_number, shown
@@ -20,6 +23,7 @@ __all__ = [
     "Distribution",
     "LastReveal",
     "chi_square",
+    "column",
     "covariance",
     "entropy",
     "expectation",
@@ -37,6 +41,13 @@ __all__ = [
 ]
 
 
+_LEAST = 1e-290
+"""Doubles below may have lost digits to underflow."""
+
+# Arrays of objects pass on the floating-point flags that SymPy and mpmath raise inside, which mean nothing here.
+_objects_may_overflow = np.errstate(over="ignore", under="ignore", invalid="ignore")
+
+
 @dataclass(frozen=True)
 class Distribution:
     """Probabilities of contexts in one arithmetic; contexts not listed have probability zero.
@@ -44,11 +55,13 @@ class Distribution:
     Attributes
     ----------
     states
-        Contexts, all of one length.
+        Contexts, all of one length: a tuple of them, or an array for many.
     probabilities
-        One value for each.
+        One value for each; floats may come as one array, with further axes (strengths, times) behind the first.
     arithmetic
         What the values are.
+    logs
+        Logarithms of the probabilities, where floats may underflow.
 
     >>> from symguide.arithmetic import RATIONAL
     >>> law = Distribution(((0,), (2,)), (Fraction(1, 3), Fraction(2, 3)), RATIONAL)
@@ -56,14 +69,20 @@ class Distribution:
     (Fraction(2, 3), Fraction(0, 1))
     """
 
-    states: tuple[Context, ...]
-    probabilities: tuple[Any, ...]
+    states: Sequence[Context]
+    probabilities: Sequence[Any] | np.ndarray
     arithmetic: Arithmetic
+    logs: np.ndarray | None = None
 
     @cached_property
     def table(self) -> Mapping[Context, Any]:
         """``{context: probability}``."""
         return dict(zip(self.states, self.probabilities, strict=True))
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """The probabilities as an array: of doubles, or of whatever objects the arithmetic has."""
+        return column(self.probabilities, self.arithmetic)
 
     def __getitem__(self, context: Context) -> Any:
         return self.table.get(context, self.arithmetic.number(Fraction(0)))
@@ -73,7 +92,7 @@ class Distribution:
         return Distribution(self.states, tuple(map(convert, self.probabilities)), arithmetic)
 
 
-def terminal_law(chain: Chain[Any]) -> Distribution:
+def terminal_law(chain: Chain[Any] | ArrayChain) -> Distribution:
     """The law sampled as ``u → 0``: ``h(x)`` on the terminal contexts of a chain with values.
 
     Its mass is one minus the mass of dead contexts.
@@ -86,6 +105,8 @@ def terminal_law(chain: Chain[Any]) -> Distribution:
     >>> law[2, 2], law[4, 4]
     (Fraction(1, 25), Fraction(2, 15))
     """
+    if isinstance(chain, ArrayChain):
+        return Distribution(chain.terminal, chain.jump_law()[chain.last], FLOATS)
     assert chain.arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w)"
     weights = chain.jump_law()
     return Distribution(
@@ -133,6 +154,7 @@ def tilted_law(tilt: Tilt, states: Sequence[Context], arithmetic: Arithmetic, w:
     return Distribution(tuple(kept), tuple(weight / whole for weight in weights), arithmetic)
 
 
+@_objects_may_overflow
 def total_variation(left: Distribution, right: Distribution) -> Any:
     """``TV(P, Q) = ½ Σ_x |P(x) − Q(x)|``.
 
@@ -141,10 +163,11 @@ def total_variation(left: Distribution, right: Distribution) -> Any:
     >>> total_variation(Distribution(((0,), (1,)), (half, half), RATIONAL), Distribution(((0,),), (third,), RATIONAL))
     Fraction(1, 3)
     """
-    states = dict.fromkeys((*left.states, *right.states))
-    return left.arithmetic.total([abs(left[x] - right[x]) for x in states]) / 2
+    p, q = _aligned(left, right)
+    return left.arithmetic.total(abs(p - q)) / 2
 
 
+@_objects_may_overflow
 def kl_divergence(left: Distribution, right: Distribution) -> Any:
     """``KL(P ‖ Q) = Σ_x P(x) ln(P(x)/Q(x))``.
 
@@ -158,10 +181,16 @@ def kl_divergence(left: Distribution, right: Distribution) -> Any:
     >>> float(kl_divergence(fair, biased))
     0.14384103622589042
     """
-    log = left.arithmetic.log
-    return left.arithmetic.total([p * log(p / q) for p, q in _ratios(left, right)])
+    if right.logs is not None and _same_states(left.states, right.states):
+        p, q, logs = _side_by_side(left.column, right.column, right.logs)
+        charged = _or_one(p, p == 0, FLOATS)
+        seen = q > _LEAST
+        return FLOATS.total(p * np.where(seen, np.log(charged / np.where(seen, q, 1.0)), np.log(charged) - logs))
+    p, ratio = _ratios(left, right)
+    return left.arithmetic.total(p * _log(left.arithmetic, ratio))
 
 
+@_objects_may_overflow
 def chi_square(left: Distribution, right: Distribution) -> Any:
     """``χ²(P ‖ Q) = Σ_x P(x)²/Q(x) − 1``; raises as :func:`kl_divergence` does.
 
@@ -170,9 +199,11 @@ def chi_square(left: Distribution, right: Distribution) -> Any:
     >>> chi_square(fair, biased)
     Fraction(1, 3)
     """
-    return left.arithmetic.total([p * p / q for p, q in _ratios(left, right)]) - 1
+    p, ratio = _ratios(left, right)
+    return left.arithmetic.total(p * ratio) - 1
 
 
+@_objects_may_overflow
 def renyi_divergence(left: Distribution, right: Distribution, order: object) -> Any:
     """``D_a(P ‖ Q) = ln Σ_x P(x)^a Q(x)^{1−a} / (a − 1)`` for any order ``a > 0``; ``a = 1`` is the KL divergence.
 
@@ -193,10 +224,12 @@ def renyi_divergence(left: Distribution, right: Distribution, order: object) -> 
     if value == 1:
         return kl_divergence(left, right)
     exponent = left.arithmetic.number(value - 1)
-    moments = left.arithmetic.total([p * (p / q) ** exponent for p, q in _ratios(left, right)])
+    p, ratio = _ratios(left, right)
+    moments = left.arithmetic.total(p * ratio**exponent)
     return left.arithmetic.log(moments) / exponent
 
 
+@_objects_may_overflow
 def entropy(law: Distribution) -> Any:
     """``H(P) = −Σ_x P(x) ln P(x)`` in nats.
 
@@ -204,9 +237,11 @@ def entropy(law: Distribution) -> Any:
     >>> float(entropy(Distribution(((0,), (1,)), (0.5, 0.5), FLOATS)))
     0.6931471805599453
     """
-    return -law.arithmetic.total([p * law.arithmetic.log(p) for _, p in _charged(law)])
+    p = law.column
+    return -law.arithmetic.total(p * _log(law.arithmetic, _or_one(p, p == 0, law.arithmetic)))
 
 
+@_objects_may_overflow
 def expectation(law: Distribution, value: Callable[[Context], Any]) -> Any:
     """``E[f(X)] = Σ_x P(x) f(x)``.
 
@@ -214,9 +249,12 @@ def expectation(law: Distribution, value: Callable[[Context], Any]) -> Any:
     >>> expectation(Distribution(((0,), (1,)), (Fraction(1, 4), Fraction(3, 4)), RATIONAL), lambda x: 10 * x[0])
     Fraction(15, 2)
     """
-    return law.arithmetic.total([p * value(x) for x, p in _charged(law)])
+    charged = np.flatnonzero(_charged(law.column))
+    values = column([value(law.states[int(j)]) for j in charged], law.arithmetic)
+    return law.arithmetic.total(law.column[charged] * _beside(values, law.column))
 
 
+@_objects_may_overflow
 def posterior(law: Distribution, problem: Problem) -> Any:
     """``E[p(z|X)]`` with ``p(z|x) = a_z p(x|z)/p(x)``, for terminal contexts.
 
@@ -231,9 +269,10 @@ def posterior(law: Distribution, problem: Problem) -> Any:
     >>> posterior(law_distribution(problem.conditional, RATIONAL), problem)
     Fraction(5, 6)
     """
-    return expectation(law, lambda x: _class_posterior(law, problem, x))
+    return law.arithmetic.total(law.column * _beside(_class_posterior(law, problem), law.column))
 
 
+@_objects_may_overflow
 def reciprocal_posterior(law: Distribution, problem: Problem) -> Any:
     """``E[1/p(z|X)]``; without guidance it is ``1/a_z`` times the mass that ``p`` gives to the support of ``p(·|z)``.
 
@@ -249,15 +288,15 @@ def reciprocal_posterior(law: Distribution, problem: Problem) -> Any:
     Fraction(4, 3)
     """
 
-    def reciprocal(x: Context) -> Any:
-        value = _class_posterior(law, problem, x)
-        if _is_zero(value):
-            raise DataError(f"tokens {format_context(x)} have p(z|x) = 0 and are charged, so E[1/p(z|X)] is infinite")
-        return 1 / value
+    values = _class_posterior(law, problem)
+    charged = _charged(law.column)
+    for j in np.flatnonzero(charged & (values == 0))[:1]:
+        tokens = format_context(law.states[int(j)])
+        raise InfiniteValueError(f"tokens {tokens} have p(z|x) = 0 and are charged, so E[1/p(z|X)] is infinite")
+    return law.arithmetic.total(law.column[charged] / _beside(values[charged], law.column))
 
-    return expectation(law, reciprocal)
 
-
+@_objects_may_overflow
 def mean_tokens(law: Distribution) -> list[Any]:
     """``E[X_i]`` for every position, of token values ``0..N−1``, on terminal contexts.
 
@@ -265,9 +304,11 @@ def mean_tokens(law: Distribution) -> list[Any]:
     >>> mean_tokens(Distribution(((0, 3), (1, 1)), (Fraction(1, 4), Fraction(3, 4)), RATIONAL))
     [Fraction(3, 4), Fraction(3, 2)]
     """
-    return [expectation(law, lambda x, i=i: _token(x, i)) for i in range(len(law.states[0]))]
+    tokens = _tokens(law)
+    return [law.arithmetic.total(law.column * _beside(tokens[:, i], law.column)) for i in range(tokens.shape[1])]
 
 
+@_objects_may_overflow
 def covariance(law: Distribution) -> list[list[Any]]:
     """``Cov(X_i, X_j)``, a ``D × D`` list of rows, of token values on terminal contexts.
 
@@ -275,17 +316,12 @@ def covariance(law: Distribution) -> list[list[Any]]:
     >>> covariance(Distribution(((0, 3), (1, 1)), (Fraction(1, 2), Fraction(1, 2)), RATIONAL))
     [[Fraction(1, 4), Fraction(-1, 2)], [Fraction(-1, 2), Fraction(1, 1)]]
     """
-    means = mean_tokens(law)
-    length = len(means)
-    return [
-        [
-            expectation(law, lambda x, i=i, j=j: (_token(x, i) - means[i]) * (_token(x, j) - means[j]))
-            for j in range(length)
-        ]
-        for i in range(length)
-    ]
+    tokens, total = _tokens(law), law.arithmetic.total
+    apart = [_beside(tokens[:, i], law.column) - mean for i, mean in enumerate(mean_tokens(law))]
+    return [[total(law.column * left * right) for right in apart] for left in apart]
 
 
+@_objects_may_overflow
 def expected_masks(law: Distribution) -> Any:
     """The expected number of masked tokens.
 
@@ -293,7 +329,8 @@ def expected_masks(law: Distribution) -> Any:
     >>> expected_masks(Distribution(((None, None), (None, 1)), (Fraction(1, 2), Fraction(1, 2)), RATIONAL))
     Fraction(3, 2)
     """
-    return expectation(law, lambda x: sum(token is None for token in x))
+    masks = np.count_nonzero(ContextArray.of(law.states).tokens == MASKED, axis=1)
+    return law.arithmetic.total(law.column * _beside(column(masks.tolist(), law.arithmetic), law.column))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +345,7 @@ class LastReveal:
     variance: Any
 
 
-def last_reveal(chain: Chain[Any]) -> LastReveal:
+def last_reveal(chain: Chain[Any] | ArrayChain) -> LastReveal:
     """Mean and variance of the absorption time, whose survival function is ``TV(P(s), P(∞))``.
 
     With ``m_k(x)`` the ``k``-th moment from ``x``: ``Λ m_k(x) = k m_{k−1}(x) + Σ r m_k(next)``. For chains with dead
@@ -321,56 +358,120 @@ def last_reveal(chain: Chain[Any]) -> LastReveal:
     >>> last_reveal(guided_chain(guidance(load("xor"), "normalised")).over(RATIONAL, 2))
     LastReveal(mean=Fraction(3, 2), variance=Fraction(5, 4))
     """
-    arithmetic = chain.arithmetic
-    assert arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w)"
-    zero = arithmetic.number(Fraction(0))
-    first: list[list[Any]] = [[] for _ in chain.states]
-    second: list[list[Any]] = [[] for _ in chain.states]
-    mean, square = zero, zero
-    leaving = set(chain.transient)
-    for state in reversed(range(len(chain.states))):
-        mean, square = zero, zero
-        if state in leaving:
-            rate = chain.exit_rate(state)
-            mean = (1 + arithmetic.total(first[state])) / rate
-            square = (2 * mean + arithmetic.total(second[state])) / rate
-        for reveal in chain.incoming[state]:
-            first[reveal.source].append(reveal.rate * mean)
-            second[reveal.source].append(reveal.rate * square)
-    return LastReveal(mean, square - mean * mean)
+    if isinstance(chain, ArrayChain):
+        return _last_reveal_of_arrays(chain)
+    holding = list(chain.holding_times())
+    first = chain.accumulate(holding)
+    second = chain.accumulate([2 * mean * time for mean, time in zip(first, holding, strict=True)])
+    return LastReveal(first[0], second[0] - first[0] * first[0])
 
 
-def _charged(law: Distribution) -> list[tuple[Context, Any]]:
-    return [(x, p) for x, p in law.table.items() if not _is_zero(p)]
+@_objects_may_overflow
+def _last_reveal_of_arrays(chain: ArrayChain) -> LastReveal:
+    holding = chain.holding_times()
+    first = chain.accumulate(holding)
+    # In units of the mean, whose square may leave the range of doubles.
+    unit = first[0] if first[0] > 0 else 1.0
+    second = chain.accumulate(2 * (first / unit) * (holding / unit))
+    return LastReveal(float(first[0]), float((second[0] - (first[0] / unit) ** 2) * unit * unit))
 
 
-def _ratios(left: Distribution, right: Distribution) -> list[tuple[Any, Any]]:
-    pairs = []
-    for x, p in _charged(left):
-        q = right[x]
-        if _is_zero(q):
-            raise DataError(
-                f"tokens {format_context(x)} are charged by one law and excluded by the other: it is infinite"
-            )
-        pairs.append((p, q))
-    return pairs
+def column(values: Sequence[Any] | np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
+    """Values as an array that adds and multiplies entry by entry: doubles, or objects for other arithmetics.
+
+    >>> from symguide.arithmetic import RATIONAL
+    >>> 2 * column([Fraction(1, 3), Fraction(1)], RATIONAL)
+    array([Fraction(2, 3), Fraction(2, 1)], dtype=object)
+    """
+    if arithmetic is FLOATS:
+        return np.asarray(values, dtype=np.float64)
+    out = np.empty(len(values), dtype=object)
+    out[:] = list(values)
+    return out
 
 
-def _is_zero(value: Any) -> bool:
-    return bool(value == 0) if not hasattr(value, "shape") or value.shape == () else bool((value == 0).all())
+def _beside(values: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """One value per context, shaped to multiply probabilities with further axes."""
+    return values.reshape(values.shape + (1,) * (probabilities.ndim - 1))
 
 
-def _class_posterior(law: Distribution, problem: Problem, x: Context) -> Any:
+def _charged(probabilities: np.ndarray) -> np.ndarray:
+    """Which contexts have positive probability somewhere."""
+    charged = probabilities != 0
+    return charged.reshape(len(charged), -1).any(axis=1).astype(bool)
+
+
+def _or_one(values: np.ndarray, where: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
+    return np.where(where.astype(bool), arithmetic.number(Fraction(1)), values)
+
+
+def _log(arithmetic: Arithmetic, values: np.ndarray) -> np.ndarray:
+    return np.log(values) if arithmetic is FLOATS else column([arithmetic.log(value) for value in values], arithmetic)
+
+
+def _same_states(left: Sequence[Context], right: Sequence[Context]) -> bool:
+    if isinstance(left, ContextArray) and isinstance(right, ContextArray):
+        return np.array_equal(left.tokens, right.tokens)
+    return left is right
+
+
+def _aligned(left: Distribution, right: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """The two laws on the contexts of both."""
+    if _same_states(left.states, right.states):
+        p, q = _side_by_side(left.column, right.column)
+        return p, q
+    states = list(dict.fromkeys((*left.states, *right.states)))
+    p, q = _side_by_side(_on(left, states), _on(right, states))
+    return p, q
+
+
+def _on(law: Distribution, states: Sequence[Context]) -> np.ndarray:
+    """The probabilities of some contexts, whatever axes they have."""
+    zero = law.arithmetic.number(Fraction(0))
+    rows = {x: law.column[j] for j, x in enumerate(law.states)}
+    out = np.empty((len(states), *law.column.shape[1:]), dtype=law.column.dtype)
+    for j, x in enumerate(states):
+        out[j] = rows.get(x, zero)
+    return out
+
+
+def _side_by_side(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Columns that broadcast: one value per context goes with every entry of further axes."""
+    axes = max(values.ndim for values in columns)
+    return tuple(values.reshape(values.shape + (1,) * (axes - values.ndim)) for values in columns)
+
+
+def _ratios(left: Distribution, right: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """``P`` and ``P/Q``, the latter 1 where ``P`` vanishes."""
+    p, q = np.broadcast_arrays(*_aligned(left, right))
+    absent = p == 0
+    if bool((~absent.astype(bool) & (q == 0)).any()):
+        states = list(dict.fromkeys((*left.states, *right.states)))
+        bad = (~absent.astype(bool) & (q == 0)).reshape(len(p), -1).any(axis=1)
+        tokens = format_context(states[int(np.flatnonzero(bad)[0])])
+        raise InfiniteValueError(
+            f"tokens {tokens} are charged by one law and excluded by the other: the divergence is infinite"
+        )
+    one = left.arithmetic
+    return p, _or_one(p, absent, one) / _or_one(q, absent, one)
+
+
+def _class_posterior(law: Distribution, problem: Problem) -> np.ndarray:
+    """``p(z|x)`` for every context of a law."""
     if problem.prior is None:
         raise DataError(
             f"{problem.name}: a pair of laws has no class prior, so p(z|x) is not defined; use a class mixture"
         )
     number = law.arithmetic.number
-    return number(problem.prior) * number(problem.conditional.weight(x)) / number(problem.unconditional.weight(x))
+    given = column([number(problem.conditional.weight(x)) for x in law.states], law.arithmetic)
+    whole = column([number(problem.unconditional.weight(x)) for x in law.states], law.arithmetic)
+    return number(problem.prior) * given / whole
 
 
-def _token(x: Context, position: int) -> int:
-    token = x[position]
-    if token is None:
-        raise DataError(f"context {format_context(x)} has masks, which have no token value; use a terminal law")
-    return token
+def _tokens(law: Distribution) -> np.ndarray:
+    """The tokens of every context, an ``(n, D)`` array, as the arithmetic takes integers."""
+    tokens = ContextArray.of(law.states).tokens
+    for j in np.flatnonzero((tokens == MASKED).any(axis=1))[:1]:
+        context = format_context(law.states[int(j)])
+        raise DataError(f"context {context} has masks, which have no token value; use a terminal law")
+    return tokens if law.arithmetic is FLOATS else tokens.astype(object)

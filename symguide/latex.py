@@ -1,4 +1,4 @@
-r"""LaTeX of formulas in the notation of the paper, broken into lines that fit.
+r"""LaTeX of formulas, broken into lines that fit.
 
 Formulas are broken at sums, products, brackets and commas *before* they are typeset, from an estimate of their width,
 so that nothing runs off a page and nothing is cut. A :class:`Fragment` is mathematics for a document or a notebook.
@@ -8,36 +8,15 @@ so that nothing runs off a page and nothing is cut. A :class:`Fragment` is mathe
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sympy import (
-    Add,
-    Basic,
-    Expr,
-    Function,
-    Integer,
-    Limit,
-    Mul,
-    Pow,
-    Rational,
-    Sum,
-    Symbol,
-    exp,
-    fraction,
-    log,
-)
-from sympy.core.function import AppliedUndef
+from sympy import Add, Basic, Expr, Function, Integer, Limit, Mul, Pow, Rational, Sum, exp, fraction, log
 from sympy.core.relational import Relational
-from sympy.printing.latex import LatexPrinter
-from sympy.printing.precedence import PRECEDENCE
 
 from symguide.exp_dd import exp_dd
-from symguide.law import Context
-from symguide.naming import plain
-from symguide.symbols import MASK, s, t, tau, u
+from symguide.notation import HOLE, Printer, tex, tidy
 
 __all__ = [
     "SHOWN",
@@ -45,14 +24,11 @@ __all__ = [
     "Fragment",
     "Row",
     "aligned",
-    "context_tex",
     "definitions",
     "equations",
-    "escape",
+    "in_use",
     "left_out",
     "pack",
-    "state",
-    "tex",
     "width",
 ]
 
@@ -62,201 +38,7 @@ SHOWN = 24
 """How many contexts a block prints unless told otherwise; it says how many it leaves out."""
 
 
-# --- text -------------------------------------------------------------------------------------------------------------
-
-_TEXT = {
-    **{character: "\\" + character for character in "{}$&#%_"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "−": "$-$", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "\u00a0": "~",
-    "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "∞": r"$\infty$",
-    "→": r"$\to$", "∈": r"$\in$", "∝": r"$\propto$", "‖": r"$\|$", "½": r"$\frac{1}{2}$", "²": "$^2$", "³": "$^3$",
-    "∑": r"$\sum$", "∏": r"$\prod$", "∫": r"$\int$", "√": r"$\sqrt{}$", "∂": r"$\partial$",
-    "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "œ": r"\oe{}", "Œ": r"\OE{}",
-    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "å": r"\aa{}", "Å": r"\AA{}",
-}  # fmt: skip
-_ACCENTS = dict(
-    zip("\u0300\u0301\u0302\u0303\u0308\u0304\u0307\u0306\u030c\u030b\u0327\u0323", "`'^~\"=.uvHcd", strict=True)
-)
-_SMALL = (
-    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
-    *("nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
-)
-_CAPITAL = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega")
-_GREEK = frozenset(_SMALL + _CAPITAL)
-for _letter in _GREEK:
-    _size = "SMALL" if _letter.islower() else "CAPITAL"
-    _spelling = _letter.upper().replace("LAMBDA", "LAMDA")
-    _TEXT[unicodedata.lookup(f"GREEK {_size} LETTER {_spelling}")] = rf"$\{_letter}$"
-
-
-def escape(text: str) -> str:
-    r"""Plain text as LaTeX text, for labels, class names, sources and messages.
-
-    Letters with accents become accent commands and common signs mathematics; any other character that plain
-    ``pdflatex`` cannot set prints as its code point, so nothing is dropped.
-
-    >>> print(escape("50 % of {a, b} — naïve ≤ 日"))
-    50 \% of \{a, b\} --- na\"{\i}ve $\leq$ U+65E5
-    """
-    return "".join(map(_escaped, unicodedata.normalize("NFC", text)))
-
-
-def _escaped(character: str) -> str:
-    if character in _TEXT:
-        return _TEXT[character]
-    if " " <= character <= "~":
-        return character
-    if character.isspace():
-        return " "
-    letter, *marks = unicodedata.normalize("NFD", character)
-    if len(marks) == 1 and marks[0] in _ACCENTS and letter.isascii():
-        dotless = {"i": r"\i", "j": r"\j"}.get(letter, letter) if marks[0] not in "\u0327\u0323" else letter
-        return rf"\{_ACCENTS[marks[0]]}{{{dotless}}}"
-    return f"U+{ord(character):04X}"
-
-
-# --- formulas ---------------------------------------------------------------------------------------------------------
-
-_NAME = re.compile(r"(?P<stem>[A-Za-z]+)(?:_(?P<index>[A-Za-z0-9]+))?(?P<join>_?)(?:\((?P<inside>.*)\))?", re.DOTALL)
-
-_PLAIN = re.compile(r"\d+|[A-Za-z](_\d+)?")
-
-
-def _name(name: str) -> str:
-    r"""The abbreviations of :mod:`symguide.naming` and every other name: ``Lambda_(M,2)``, ``r(M->0)``, ``p(0|en)``."""
-    parts = _NAME.fullmatch(name)
-    if parts is None and "{" in name:
-        return name  # LaTeX already, as SymPy has it
-    if parts is None or (parts["join"] and (parts["index"] or parts["inside"] is None)):
-        return rf"\text{{{escape(name)}}}"
-    stem, index, inside = parts["stem"], parts["index"], parts["inside"]
-    if name == "Z":
-        return "Z_{z,w}"
-    if name == MASK:
-        return rf"\mathrm{{{MASK}}}"
-    out = rf"\{stem}" if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
-    if index:
-        out += f"_{{{index}}}" if index.isdigit() or len(index) == 1 else rf"_{{\mathrm{{{index}}}}}"
-    if inside is None:
-        return out
-    tokens, bar, given = inside.partition("|")
-    shown = r" \to ".join(",".join(map(_token, side.split(","))) for side in tokens.split("->"))
-    if bar:
-        plainly = all(_PLAIN.fullmatch(token) for token in given.split(","))
-        shown += r" \mid " + (",".join(map(_token, given.split(","))) if plainly else rf"\text{{{escape(given)}}}")
-    return f"{out}_{{({shown})}}" if parts["join"] else f"{out}({shown})"
-
-
-def _token(token: str) -> str:
-    return token if token.isdigit() else _name(token)
-
-
-_HOLE = Symbol("X")
-
-
-class _Printer(LatexPrinter):
-    """SymPy's printer with the paper's names and order: rates before functions of the clock, positive terms first."""
-
-    def __init__(self) -> None:
-        super().__init__({"ln_notation": True})
-
-    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
-        return _name(expr.name)
-
-    def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
-        token, *given = map(self._print, expr.args)
-        name = expr.func.__name__
-        bar = r" \mid " if name.endswith("|") else ", "
-        called = f"{_name(name.removesuffix('|'))}({token}{bar if given else ''}{', '.join(given)})"
-        return called if exp is None else f"{called}^{{{exp}}}"
-
-    def _print_Sum(self, expr: Any) -> str:
-        if len(expr.limits) == 1:
-            return super()._print_Sum(expr)
-        signs = [super(_Printer, self)._print_Sum(Sum(_HOLE, bounds)) for bounds in reversed(expr.limits)]
-        function = self.factor(expr.function) if isinstance(expr.function, Add) else self._print(expr.function)
-        return " ".join([*(sign.removesuffix("X").rstrip() for sign in signs), function])
-
-    def _print_Mul(self, expr: Any) -> str:
-        late = [part for part in expr.args if _is_late(part)]
-        first = [part for part in expr.args if part not in late]
-        if not late or not first:
-            return super()._print_Mul(expr)
-        head = "-" if first == [-1] else self._print(Mul(*first, evaluate=False) if first[1:] else first[0])
-        if isinstance(first[0], Add) and not first[1:]:
-            head = self.factor(first[0])
-        return r"\, ".join([head, *map(self.factor, late)])
-
-    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
-        return sorted(super()._as_ordered_terms(expr, order), key=lambda term: term.could_extract_minus_sign())
-
-    def factor(self, expr: Any) -> str:
-        """A factor of a product, bracketed where it must be."""
-        return self.parenthesize(expr, PRECEDENCE["Mul"])
-
-
-def tex(expression: Basic) -> str:
-    r"""A SymPy expression as LaTeX mathematics, in one line.
-
-    >>> from symguide.symbols import symbol
-    >>> print(tex(exp_dd((symbol("Lambda_(M,2)"), symbol("c_2")), s)))
-    \mathcal{E}_{s}\left[\Lambda_{(\mathrm{M},2)},\,c_{2}\right]
-    """
-    return _Printer().doprint(_tidy(expression))
-
-
-def _is_late(part: Any) -> bool:
-    """Functions of the clock, and sums of fractions, stand after what multiplies them."""
-    if isinstance(part, Add):
-        return any(fraction(term, exact=True)[1] != 1 for term in part.args)
-    return isinstance(part, exp_dd) or (isinstance(part, AppliedUndef) and part.free_symbols <= {s, t, tau, u})
-
-
-def _tidy(expression: Any) -> Any:
-    """Signs taken out of factors that are sums of negative terms only; what needs no change stays as it was written."""
-    parts = tuple(map(_tidy, expression.args))
-    if parts != expression.args:
-        # A number times a sum was left undistributed on purpose.
-        kept = isinstance(expression, Mul) and len(parts) == 2 and parts[0].is_Number and isinstance(parts[1], Add)
-        expression = Mul(*parts, evaluate=False) if kept else expression.func(*parts)
-    return _signs_first(expression) if isinstance(expression, Mul) else expression
-
-
-def _signs_first(product: Any) -> Any:
-    # A product without such factors stays as it is, unevaluated ones too.
-    sign, parts = 1, []
-    for part in product.args:
-        base, power = part.as_base_exp()
-        if isinstance(base, Add) and power.is_Integer and all(term.could_extract_minus_sign() for term in base.args):
-            sign = -sign if int(power) % 2 else sign
-            part = Add(*(-term for term in base.args)) ** power
-        parts.append(part)
-    return product if tuple(parts) == product.args else Mul(sign, *parts)
-
-
-def state(context: Context, argument: str = "") -> str:
-    r"""``P_x`` of a context, with an argument if one is given.
-
-    >>> print(state((None, 2), "u"))
-    P_{(\mathrm{M},2)}(u)
-    """
-    return f"P_{{{context_tex(context)}}}" + (f"({argument})" if argument else "")
-
-
-def context_tex(shown: Context) -> str:
-    r"""A context as a tuple.
-
-    >>> print(context_tex((None, 2)))
-    (\mathrm{M},2)
-    """
-    return f"({','.join(map(_token, plain(shown).split(',')))})"
-
+# --- widths ----------------------------------------------------------------------------------------------------------
 
 _TOKENS = re.compile(r"\\[A-Za-z]+|\\.|[{}]|\s+|.", re.DOTALL)
 _EM = {
@@ -315,8 +97,8 @@ _INDENT = r"\quad "
 
 def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
     """The expression over as many lines as it needs; ``factor`` asks for brackets where a product needs them."""
-    printer = _Printer()
-    expression = _tidy(expression)
+    printer = Printer()
+    expression = tidy(expression)
     line = printer.factor(expression) if factor else printer.doprint(expression)
     if width(line) <= room:
         return [line]
@@ -341,10 +123,10 @@ def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
             nodes = [[*lines[:-1], lines[-1] + ","] for lines in nodes[:-1]] + nodes[-1:]
             return _group(pack(nodes, inner), room, rf"\mathcal{{E}}_{{{printer.doprint(expression.clock)}}}", "[]")
         case Sum():
-            head = printer.doprint(Sum(_HOLE, *expression.limits)).removesuffix("X").rstrip()
+            head = printer.doprint(Sum(HOLE, *expression.limits)).removesuffix("X").rstrip()
             return _group(_layout(expression.function, inner), room, head)
         case Limit():
-            head = printer.doprint(Limit(_HOLE, *expression.args[1:])).removesuffix("X").rstrip()
+            head = printer.doprint(Limit(HOLE, *expression.args[1:])).removesuffix("X").rstrip()
             return _group(_layout(expression.args[0], inner), room, head)
         case Integer():
             digits = str(expression)
@@ -353,12 +135,12 @@ def _layout(expression: Any, room: float, factor: bool = False) -> list[str]:
             top, bottom = (_layout(Integer(part), inner) for part in (expression.p, expression.q))
             return pack([top, _group(bottom, room, "/")], room)
         case Function() if len(expression.args) == 1:
-            head = printer.doprint(expression.func(_HOLE)).partition(r"{\left(X")[0]
+            head = printer.doprint(expression.func(HOLE)).partition(r"{\left(X")[0]
             return _group(_layout(expression.args[0], inner), room, head)
     return [line]
 
 
-def _signed(printer: _Printer, expression: Any, room: float) -> list[str]:
+def _signed(printer: Printer, expression: Any, room: float) -> list[str]:
     items = []
     for index, term in enumerate(printer._as_ordered_terms(expression)):
         minus = term.could_extract_minus_sign()
@@ -435,7 +217,7 @@ class Fragment:
     environment for a document, whose rows may go over to the next page.
 
     >>> from sympy import Eq
-    >>> from symguide.symbols import w
+    >>> from symguide.symbols import u, w
     >>> print(equations([Eq(w, 2 * u)]))
     \begin{aligned}
     w &= 2 u
@@ -470,6 +252,7 @@ def aligned(pairs: Iterable[Row], more: Iterable[str] = ()) -> Fragment:
 
     Left-hand sides that would leave the right ones too little room stand in their column, on rows of their own.
 
+    >>> from symguide.symbols import u
     >>> aligned([("x", u)]).rows
     ('x &= u',)
     """
@@ -505,7 +288,8 @@ def left_out(shown: int, total: int, what: str) -> list[str]:
 def equations(items: Iterable[Basic]) -> Fragment:
     r"""SymPy equations and other relations, one under another; an expression stands alone.
 
-    >>> from sympy import Eq
+    >>> from sympy import Eq, log
+    >>> from symguide.symbols import s, u
     >>> print(equations([Eq(s, -log(u), evaluate=False)]).rows[0])
     s &= - \ln{\left(u \right)}
     """
@@ -515,18 +299,28 @@ def equations(items: Iterable[Basic]) -> Fragment:
 
 
 def definitions(meanings: Mapping[Expr, Expr], used: Iterable[Basic] | None = None) -> Fragment:
-    r"""What abbreviations stand for; with ``used``, only those that occur in these expressions.
+    r"""What abbreviations stand for; with ``used``, only those :func:`in_use`.
 
     >>> from symguide.family import representative
     >>> print(definitions(representative(1).definitions).rows[0])
     Z_{z,w} &= \sum_{v=0}^{N - 1} \left(\frac{p_{1}(v \mid z)}{p_{1}(v)}\right)^{w} p_{1}(v \mid z)
     """
-    if used is not None:
-        kinds = tuple({type(key) for key in meanings})
-        wanted = set[Basic]()
-        found = set[Basic]().union(*(expression.atoms(*kinds) for expression in used)) & meanings.keys()
-        while found:
-            wanted |= found
-            found = set[Basic]().union(*(meanings[key].atoms(*kinds) for key in found)) & meanings.keys() - wanted
-        meanings = {key: value for key, value in meanings.items() if key in wanted}
-    return aligned((tex(key), value) for key, value in meanings.items())
+    wanted = meanings if used is None else in_use(meanings, used)
+    return aligned((tex(key), value) for key, value in wanted.items())
+
+
+def in_use(meanings: Mapping[Expr, Expr], used: Iterable[Basic]) -> dict[Expr, Expr]:
+    """The abbreviations that occur in some expressions, and those that what they stand for speaks of.
+
+    >>> from symguide.symbols import s, symbol, w
+    >>> a, b = symbol("a"), symbol("b")
+    >>> in_use({a: b + 1, b: w, w: s}, [2 * a])
+    {a: b + 1, b: w, w: s}
+    """
+    kinds = tuple({type(key) for key in meanings})
+    wanted = set[Basic]()
+    found = set[Basic]().union(*(expression.atoms(*kinds) for expression in used)) & meanings.keys()
+    while found:
+        wanted |= found
+        found = set[Basic]().union(*(meanings[key].atoms(*kinds) for key in found)) & meanings.keys() - wanted
+    return {key: value for key, value in meanings.items() if key in wanted}

@@ -1,6 +1,5 @@
 """Numbers as data gives them: exact rationals, SymPy expressions, or floats that stay floats."""
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -12,14 +11,11 @@ import mpmath
 import sympy
 
 from symguide.errors import SymguideError
+from symguide.numeral import read_numeral, shortened
 
 __all__ = ["Number", "canonical_string", "is_exact", "read_number", "shown", "to_sympy", "total"]
 
 Number: TypeAlias = Fraction | sympy.Expr | float
-
-_RATIONAL = re.compile(r"[+-]?(\d+/\d+|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?)", re.IGNORECASE)
-_LONG_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)e[+-]?\d{5,}", re.IGNORECASE)
-_LONGEST = 4000
 
 
 def read_number(value: object, what: str, error: type[SymguideError] = SymguideError) -> Number:
@@ -37,13 +33,13 @@ def read_number(value: object, what: str, error: type[SymguideError] = SymguideE
     (Fraction(1, 4), 0.25, a)
     >>> read_number("__import__('os')", "prior of 'a'")
     Traceback (most recent call last):
-    symguide.errors.SymguideError: prior of 'a' is "__import__('os')": text is never evaluated; write a fraction or ...
+    symguide.errors.SymguideError: prior of 'a' is "__import__('os')": that is no number, and text is never ...
     """
     match value:
         case bool() | None:
             raise error(f"{what} is {value}: that is no number; write a fraction or a decimal")
         case str():
-            return _from_text(value, what, error)
+            return read_numeral(value, what, error)
         case Decimal() if value.is_finite():
             return Fraction(value)
         case sympy.Rational():
@@ -67,22 +63,6 @@ def read_number(value: object, what: str, error: type[SymguideError] = SymguideE
     )
 
 
-def _from_text(text: str, what: str, error: type[SymguideError]) -> Fraction:
-    stripped = text.strip()
-    if len(stripped) > _LONGEST:
-        raise error(f"{what} is a text of {len(stripped)} characters: numbers are read up to {_LONGEST}; shorten it")
-    if _LONG_EXPONENT.fullmatch(stripped):
-        raise error(f"{what} is {shown(stripped)}: exponents are read up to four digits; rescale it")
-    if not _RATIONAL.fullmatch(stripped):
-        if stripped.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
-            raise error(f"{what} is {stripped}: only finite numbers have a meaning here; write a fraction or a decimal")
-        raise error(f"{what} is {shown(repr(text))}: text is never evaluated; write a fraction or a decimal")
-    try:
-        return Fraction(stripped)
-    except ZeroDivisionError:
-        raise error(f"{what} is {shown(repr(text))}: its denominator is zero; write a fraction or a decimal") from None
-
-
 def shown(value: object, most: int = 40) -> str:
     """A value as an error message shows it: in full while short, else its two ends; an exact number by its double.
 
@@ -91,8 +71,7 @@ def shown(value: object, most: int = 40) -> str:
     """
     if isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) > 3 * most:
         return f"about {mpmath.nstr(mpmath.mpf(value.numerator) / value.denominator, 6)}"
-    text = str(value)
-    return text if len(text) <= most else f"{text[: most // 2 - 1]}..{text[-(most // 2 - 1) :]}"
+    return shortened(str(value), most)
 
 
 def is_exact(value: Number) -> bool:

@@ -1,11 +1,13 @@
 """Derivations that were run, as documents: theorem, proof, what was checked and how strongly, notation, sources."""
 
+import re
 from collections.abc import Sequence
 
+from symguide.article import document
 from symguide.derivation import REFERENCES, Derivation, Proof
-from symguide.documents import NOTATION, document, notation_table
 from symguide.evidence import Evidence, Verdict
-from symguide.latex import equations, escape
+from symguide.latex import equations
+from symguide.notation import NOTATION, escape, notation_table
 
 __all__ = ["proof_document"]
 
@@ -71,19 +73,23 @@ def _table(proof: Proof) -> str:
             verdict, seen = "not run", outcome.not_run
         else:
             verdict, seen = str(outcome.verdict), _by_verdict(outcome.evidence)
-        name = escape(outcome.name).replace(",", r",\allowbreak{}").replace("=", r"=\allowbreak{}")
-        lines.append(rf"{name} & {verdict} & {escape(seen)} \\")
+        lines.append(rf"{_breakable(outcome.name)} & {verdict} & {escape(seen)} \\")
     instances = _longtable("Instance & Verdict & What was seen", lines)
     remark = "The same closed form on data: instances corroborate the theorem and are no part of its proof."
     return f"{text}\n\n{remark}\n\n{instances}"
 
 
+def _breakable(name: str) -> str:
+    """The name of an instance, which has no spaces to break lines at, broken after its signs."""
+    return re.sub("(?<=[,=+:/])", r"\\allowbreak{}", escape(name))
+
+
 def _by_verdict(evidence: Sequence[Evidence]) -> str:
-    """``proved: mass, residual; enclosed: balls (…)``: what is less than proved with its detail."""
+    """``proved: mass, residual; enclosed: balls; agrees numerically: integration (…)``: numerical checks in detail."""
     parts = []
     for verdict in sorted({item.verdict for item in evidence}, reverse=True):
         items = [item for item in evidence if item.verdict is verdict]
-        full = verdict is not Verdict.PROVED
+        full = verdict < Verdict.ENCLOSED
         parts.append(f"{verdict}: " + ", ".join(f"{x.check} ({x.detail})" if full else x.check for x in items))
     return "; ".join(parts)
 

@@ -14,9 +14,10 @@ from symguide.errors import DataError, SymguideError
 from symguide.exp_dd import in_powers
 from symguide.expansion import Expansion, expand
 from symguide.functionals import Distribution, terminal_law
-from symguide.latex import SHOWN, aligned, left_out, state
+from symguide.latex import SHOWN, aligned, left_out
 from symguide.law import Context, format_context
 from symguide.naming import NamedChain, named
+from symguide.notation import state
 from symguide.schedule import NoiseSchedule
 from symguide.symbols import s, t, u, w
 

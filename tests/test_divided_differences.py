@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp, log_exp_dd_float
+from symguide.divided_differences import (
+    exp_dd_ball,
+    exp_dd_float,
+    exp_dd_mp,
+    exp_dd_wide,
+    log_exp_dd_float,
+    log_exp_dd_wide,
+)
+from symguide.wide import Wide
 
 gaps = st.sampled_from([0.0, 1e-300, 1e-20, 1e-16, 1e-12, 1e-8, 1e-4, 1e-2, 1.0])
 
@@ -55,6 +63,53 @@ def test_floats_to_thirteen_digits(rates: list[float], clock: float) -> None:
         found = flint.arb(float(exp_dd_float(rates, clock)))
         # Besides its own few dozen units, exp(−Λ s) is off by Λ s units of the rounded product.
         assert abs(found / expected - 1) <= flint.arb("1e-14") * (2 + flint.arb(max(rates) * clock))
+
+
+def _wide_ball(value: Wide) -> flint.arb:
+    if value.high == 0:
+        return flint.arb(0)
+    return (flint.arb(float(value.high)) + flint.arb(float(value.low))) * flint.arb(2) ** int(value.exponent)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.fractions(Fraction(1, 999), 2000, max_denominator=999), min_size=1, max_size=4), st.floats(0.01, 1))
+def test_low_parts_of_the_nodes_reach_the_last_digits(rates: list[Fraction], clock: float) -> None:
+    """Nodes that no double holds, at ``Λ s`` up to 700: what rounding took from nodes and clock comes as low parts."""
+    slowest = min(rates)
+    clock = min(clock, float(700 / slowest))
+    shift = 2.0**-55 * clock
+    highs = [float(rate) for rate in rates]
+    lows = [float(rate - Fraction(high)) for rate, high in zip(rates, highs, strict=True)]
+    with flint.ctx.workprec(3000):
+        at = [flint.arb(flint.fmpq(rate.numerator, rate.denominator)) for rate in rates]
+        expected = exp_dd_ball(at, flint.arb(clock) + flint.arb(shift))
+        found = flint.arb(float(exp_dd_float(highs, clock, lows, shift)))
+        if expected > flint.arb("1e-300"):
+            assert abs(found / expected - 1) <= flint.arb("1e-14")
+
+
+@settings(max_examples=200)
+@given(nodes(1e3), st.floats(1e-12, 10))
+def test_wide_numbers_to_thirteen_digits_whatever_the_size(rates: list[float], clock: float) -> None:
+    with flint.ctx.workprec(30000):
+        expected = exp_dd_ball([flint.arb(rate) for rate in rates], flint.arb(clock))
+        wide = Wide.of(np.array(rates)), Wide.of(clock)
+        assert abs(_wide_ball(exp_dd_wide(*wide)) / expected - 1) <= flint.arb("1e-14")
+        logarithm = _wide_ball(log_exp_dd_wide(*wide))
+        assert abs(logarithm - expected.log()) <= flint.arb("1e-14") * max(flint.arb(1), abs(expected.log()))
+
+
+@pytest.mark.parametrize("power", [1, 5, 40])
+def test_wide_nodes_far_beyond_doubles(power: int) -> None:
+    """``exp[…] → e^{−Λ_0 s}/Π (Λ_j − Λ_0)`` for ``Λ_j`` of the size ``10^{100 power}``."""
+    rates = Wide.of(np.array([1e100, 2e100, 0.0, 3e100])).power(power)
+    rates.put(2, Wide.of(1.5))
+    value = exp_dd_wide(rates, Wide.of(2.0)) * rates[0] * rates[1] * rates[3]
+    assert float(value.value()) == pytest.approx(exp(-3), rel=1e-14)
+    ended = exp_dd_wide(Wide.of(np.array([0.0, 2.0, 4.0])), Wide.of(np.inf))
+    assert float(ended.value()) == 1 / 8
+    assert float(log_exp_dd_wide(Wide.of(np.array([0.0, 2.0, 4.0])), Wide.of(np.inf)).value()) == -log(8)
+    assert float(exp_dd_wide(Wide.of(np.array([1.0, 2.0])), Wide.of(np.inf)).value()) == 0
 
 
 @settings(max_examples=200)
@@ -152,6 +207,15 @@ def test_ends_of_the_clock(function: object) -> None:
         assert float(function([1.0, 2.0], inf)) == 0.0
         assert float(function([0.0, 2.0, 4.0], inf)) == pytest.approx(1 / 8, rel=1e-14)
         assert np.allclose(function([0.0, 2.0], [0.0, 1.0, inf]), [0.0, (1 - exp(-2)) / 2, 0.5], rtol=1e-14)
+
+
+def test_ends_of_the_clock_in_balls() -> None:
+    nodes, infinity = [flint.arb(0), flint.arb(2), flint.arb(4)], flint.arb("inf")
+    assert exp_dd_ball(nodes, infinity) == flint.arb(1) / 8
+    assert exp_dd_ball(nodes[1:], infinity) == 0
+    assert exp_dd_ball(nodes[:1], infinity) == 1
+    assert not exp_dd_ball([flint.arb(0, 1), flint.arb(2)], infinity).is_finite()
+    assert exp_dd_ball(nodes, flint.arb(0)) == 0
 
 
 def test_ends_of_the_clock_in_mpmath() -> None:

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.second_route import agree, ball, conditional, guided
 from strategies import RULE_NAMES, Instance, Table, mixture
-from sympy import Sum, latex
+from sympy import Sum, Tuple, latex
 
 from symguide.arithmetic import SYMBOLIC
 from symguide.compiled import compile_expression
 from symguide.exp_dd import exp_dd
 from symguide.family import MASK_SYMBOL, PositionRate, TokenProbability, rate_symbols, representative, vocabulary_size
 from symguide.solution import solve
-from symguide.symbols import s, w
+from symguide.symbols import s, symbol, w
 
 
 @pytest.mark.parametrize(("vocabulary", "length"), [(1, 1), (2, 1), (3, 2), (2, 3)])
@@ -143,10 +143,18 @@ def test_notation() -> None:
     assert str(TokenProbability(1, v, (x, MASK_SYMBOL), 0)) == "p_1(v|x_1,M)"
     assert str(TokenProbability(1, v, (MASK_SYMBOL,), 0)) == "p_1(v)"
     assert latex(TokenProbability(1, v, (MASK_SYMBOL,), 1)) == r"p_{1}(v \mid z)"
-    assert latex(TokenProbability(2, v, (x, MASK_SYMBOL), 1) ** 2) == r"p_{2}(v \mid x_{1},M,z)^{2}"
+    assert latex(TokenProbability(2, v, (x, MASK_SYMBOL), 1) ** 2) == r"p_{2}(v \mid x_{1},z)^{2}"
     assert latex(PositionRate(2, (x, MASK_SYMBOL))) == "c_{x_{1}}"
     assert latex(PositionRate(1, (MASK_SYMBOL, x))) == "d_{x_{1}}"
     assert latex(PositionRate(1, (MASK_SYMBOL,))) == "Z_{z,w}"
     assert latex(PositionRate(3, (x, MASK_SYMBOL, MASK_SYMBOL)) ** 2) == "{Z_{3}(x_{1},M,M)}^{2}"
     assert str(PositionRate(3, (MASK_SYMBOL,) * 3)) == "Z_3"
     assert PositionRate(1, (MASK_SYMBOL,)).is_positive
+
+
+def test_token_laws_are_typeset_by_what_is_revealed() -> None:
+    token, other = symbol("v"), symbol("x_2")
+    law = TokenProbability(1, token, Tuple(MASK_SYMBOL, other, MASK_SYMBOL), 1)
+    assert (str(law), latex(law)) == ("p_1(v|M,x_2,M,z)", r"p_{1}(v \mid x_{2},z)")
+    assert latex(law**2) == r"p_{1}(v \mid x_{2},z)^{2}"
+    assert latex(TokenProbability(1, token, Tuple(MASK_SYMBOL), 0)) == "p_{1}(v)"

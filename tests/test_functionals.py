@@ -1,6 +1,7 @@
 """What is read off distributions: against plain sums over joint tables, in several arithmetics."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +17,8 @@ from strategies import HARD, RULE_NAMES, Instance, instances, integer_strengths,
 
 from symguide.arithmetic import BALLS, FLOATS, PRECISE, RATIONAL, SYMBOLIC, Arithmetic
 from symguide.chain import guided_chain
-from symguide.errors import DataError
+from symguide.contexts import ContextArray
+from symguide.errors import DataError, InfiniteValueError
 from symguide.expansion import expand
 from symguide.functionals import (
     Distribution,
@@ -36,6 +38,7 @@ from symguide.functionals import (
     tilted_law,
     total_variation,
 )
+from symguide.lattice import lattice
 from symguide.solution import solve
 from symguide.symbols import w as w_symbol
 from symguide.tilt import guidance
@@ -266,9 +269,105 @@ def test_last_reveal_with_dead_ends() -> None:
     assert float(sum(terminal_law(valued).probabilities)) == pytest.approx(1 - lost, rel=1e-14)
 
 
+def test_last_reveals_beyond_doubles() -> None:
+    """A rate of 1e-160: the mean is 1e160, and the variance 1e320 has no double."""
+    tiny = Fraction(1, 10**320)
+    slow = pair(2, 1, {(0,): tiny, (1,): 1 - tiny}, {(0,): Fraction(1)})
+    chain = lattice(guidance(slow.problem).at(Fraction(-1, 2))).at(0.0)
+    found = last_reveal(chain)
+    assert (found.mean, found.variance) == (pytest.approx(1e160, rel=1e-12), math.inf)
+    rest = last_reveal(lattice(guidance(HARD["squares"].problem), start=(2, 2)).at(1.0))
+    assert (rest.mean, rest.variance) == (0.0, 0.0)
+
+
 def test_a_tilted_law_of_nothing_is_refused() -> None:
     apart = pair(2, 1, uniform([(0,)]), uniform([(1,)]))
     with pytest.raises(DataError, match="the tilted law has no support"):
         tilted_law(guidance(apart.problem).at(Fraction(-1, 2)), [(0,), (1,)], RATIONAL, 0)
     at_zero = tilted_law(guidance(apart.problem).at(Fraction(0)), [(0,), (1,)], RATIONAL, 0)
     assert at_zero.table == {(0,): 1}
+
+
+# --- arrays with further axes -----------------------------------------------------------------------------------------
+
+_POINTS = ContextArray.of([(0, 0), (0, 1), (1, 0), (1, 1), (2, 2)])
+_FUNCTIONALS: dict[str, Callable[[Distribution, Distribution], Any]] = {
+    "entropy": lambda p, _: entropy(p),
+    "total_variation": total_variation,
+    "kl_divergence": kl_divergence,
+    "chi_square": chi_square,
+    "renyi_divergence": lambda p, q: renyi_divergence(p, q, Fraction(5, 2)),
+    "renyi at 1": lambda p, q: renyi_divergence(p, q, 1),
+    "expectation": lambda p, _: expectation(p, lambda x: 3 * x[0] + x[1]),
+    "expected_masks": lambda p, _: expected_masks(p),
+    "mean_tokens": lambda p, _: np.array(mean_tokens(p)),
+    "covariance": lambda p, _: np.array(covariance(p)),
+}
+
+
+@pytest.mark.parametrize("name", _FUNCTIONALS)
+@given(st.integers(0, 2**32), st.sampled_from([(), (1,), (5,), (3, 2)]), st.booleans(), st.booleans())
+def test_further_axes_equal_the_loop_over_them(
+    name: str, seed: int, axes: tuple[int, ...], subset: bool, flat: bool
+) -> None:
+    """Also where the laws list different contexts, where only one has further axes, and where a value is 0."""
+    rng, function = np.random.default_rng(seed), _FUNCTIONALS[name]
+    left = rng.random((5, *axes))
+    left[3] = 0.0
+    right = rng.random((5, *(() if flat else axes))) + 0.01
+    kept = [0, 2, 4] if subset else list(range(5))
+    states = ContextArray(_POINTS.tokens[kept])
+    other = _POINTS if not subset else tuple(reversed(list(_POINTS)))
+    p = Distribution(states, left[kept] / left[kept].sum(axis=0), FLOATS)
+    q = Distribution(other, right / right.sum(axis=0), FLOATS)
+    together = function(p, q)
+    for index in np.ndindex(axes):
+        one = Distribution(tuple(states), tuple(p.column[(slice(None), *index)].tolist()), FLOATS)
+        two = Distribution(tuple(other), tuple(q.column[(slice(None), *(() if flat else index))].tolist()), FLOATS)
+        alone = function(one, two)
+        assert np.asarray(together)[(..., *index)] == pytest.approx(np.asarray(alone), rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("name", ["posterior", "reciprocal_posterior"])
+def test_posteriors_of_many_laws(name: str) -> None:
+    function = {"posterior": posterior, "reciprocal_posterior": reciprocal_posterior}[name]
+    problem = HARD["squares"].problem
+    states = tuple(HARD["squares"].conditional)
+    table = np.random.default_rng(3).random((len(states), 2, 4))
+    together = function(Distribution(states, table, FLOATS), problem)
+    for index in np.ndindex(2, 4):
+        alone = function(Distribution(states, tuple(table[(slice(None), *index)].tolist()), FLOATS), problem)
+        assert together[index] == pytest.approx(alone, rel=1e-13)
+
+
+def test_divergences_from_laws_that_underflow() -> None:
+    """Against ``e^{−2000}`` in logarithms: ``KL = ½ ln ½ + ½ (ln ½ + 2000)``; without them it is infinite."""
+    states = ContextArray.of([(0,), (1,)])
+    left = Distribution(states, np.array([0.5, 0.5]), FLOATS)
+    logs = np.array([0.0, -2000.0])
+    right = Distribution(ContextArray(states.tokens.copy()), np.exp(logs), FLOATS, logs)
+    assert float(kl_divergence(left, right)) == pytest.approx(1000 - math.log(2), rel=1e-15)
+    with pytest.raises(InfiniteValueError, match=r"tokens \(1\) are charged by one law and excluded by the other"):
+        kl_divergence(left, Distribution(states, np.exp(logs), FLOATS))
+
+
+def test_errors_name_the_context_whatever_the_axes() -> None:
+    states, table = ContextArray.of([(0,), (1,), (2,)]), np.array([[0.5, 0.5], [0.5, 0.25], [0.0, 0.25]])
+    left, right = Distribution(states, table, FLOATS), Distribution(states, table[::-1], FLOATS)
+    with pytest.raises(InfiniteValueError, match=r"tokens \(0\) are charged"):
+        chi_square(left, right)
+    masked = Distribution(ContextArray.of([(0, 1), (None, 1)]), table[:2], FLOATS)
+    with pytest.raises(DataError, match=r"context \(M, 1\) has masks"):
+        mean_tokens(masked)
+
+
+@settings(max_examples=30)
+@given(instances(), rules, integer_strengths(0))
+def test_array_chains_have_the_functionals_of_exact_ones(instance: Instance, rule: str, w: Fraction) -> None:
+    tilt = guidance(instance.problem, rule)
+    found, exact = lattice(tilt), _law(instance, rule, w, PRECISE)
+    law, tilted = terminal_law(found.at(float(w))), found.tilted_law(float(w))
+    like = tilted_law(tilt, exact.states, PRECISE, w)
+    for name in ("entropy", "total_variation", "kl_divergence", "chi_square", "covariance"):
+        value, expected = _FUNCTIONALS[name](law, tilted), _FUNCTIONALS[name](exact, like)
+        assert np.asarray(value) == pytest.approx(np.asarray(expected, dtype=float), rel=1e-11, abs=1e-13)

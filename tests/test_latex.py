@@ -16,27 +16,28 @@ from math_core import LatexError, LatexToMathML
 from strategies import RULE_NAMES, Instance, instances
 from sympy import Abs, Eq, Expr, Function, Ge, Integer, Limit, Mul, Rational, Sum, Symbol, Tuple, exp, log, sqrt
 
+from symguide.article import compile_pdf, document
 from symguide.chain import guided_chain
 from symguide.datasets import load
-from symguide.documents import (
-    NOTATION,
+from symguide.documents import context_document, solution_document
+from symguide.errors import DataError, SymguideError
+from symguide.exp_dd import exp_dd
+from symguide.family import rate_symbols, representative
+from symguide.forms import (
+    ROWS,
     closed_form,
-    compile_pdf,
-    document,
-    notation_table,
+    context_form,
+    excerpt,
     ode,
     schedule_equations,
     shared_form,
-    solution_document,
     terminal_form,
     tv_form,
 )
-from symguide.errors import SymguideError
-from symguide.exp_dd import exp_dd
-from symguide.family import rate_symbols, representative
-from symguide.latex import WIDTH, Fragment, definitions, equations, escape, state, tex, width
+from symguide.latex import WIDTH, Fragment, definitions, equations, width
 from symguide.mixture import ClassMixture
 from symguide.naming import named
+from symguide.notation import NOTATION, escape, notation_table, state, tex
 from symguide.ode import kolmogorov, unknown
 from symguide.schedules import SCHEDULES
 from symguide.solution import Solution, solve
@@ -302,6 +303,73 @@ def test_what_is_left_out_is_counted() -> None:
         assert what in str(fragment)
         assert sum("P_{" in row.partition("&")[0] for row in fragment.rows) == shown
     assert "left out" not in str(closed_form(subject))
+
+
+LARGE = "hypercubes:D=6,side=2,overlap=1"
+
+
+@cache
+def large() -> tuple[Solution, Solution]:
+    """A chain with no ties but those of its symmetry, whole and as a document has it."""
+    chain = guided_chain(guidance(load(LARGE)))
+    part = excerpt(chain, 8)
+    return solve(chain, limit=10**6), solve(part, limit=10**6)
+
+
+def test_an_excerpt_says_of_the_whole_what_the_whole_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symguide.forms.MOST_TERMS", 50)
+    large.cache_clear()
+    whole, part = large()
+    chain = whole.named.chain
+    assert len(part.states) < len(whole.states)
+    for form in ("divided differences", "powers of u"):
+        for write in (closed_form, tv_form):
+            assert write(part, form, 8, chain) == write(whole, form, 8)
+    assert terminal_form(part, 3, chain) == terminal_form(whole, 3)
+    assert ode(kolmogorov(part.named), 8, chain) == ode(kolmogorov(whole.named), 8)
+
+
+def test_total_variation_is_abridged_by_terms() -> None:
+    whole, _ = large()
+    short, long = tv_form(whole, limit=5), tv_form(whole, limit=None)
+    assert (short.missing, long.missing) == (len(whole.expansion.combine(whole.named.chain.transient)) - 5, 0)
+    assert f"({short.missing} of {short.missing + 5} terms left out)" in str(short)
+    assert sum(long.shown) == whole.tv
+    # The terms shown are those of contexts that show least, in full.
+    assert set(short.shown[0].args) <= set(whole.tv.args)
+    assert max(len(atom.nodes) for atom in short.shown[0].atoms(exp_dd)) < max(
+        len(atom.nodes) for atom in whole.tv.atoms(exp_dd)
+    )
+
+
+def test_lists_stop_after_two_pages_unless_all_is_asked_for() -> None:
+    whole, _ = large()
+    assert terminal_form(whole).missing > 0
+    assert len(terminal_form(whole).rows) <= ROWS + 1
+    subject = solution("squares-overlap")
+    assert closed_form(subject, limit=None) == closed_form(subject, limit=16)
+
+
+def test_one_context_is_written_in_full() -> None:
+    whole, chain = large()[0], guided_chain(guidance(load(LARGE)))
+    context = chain.states[-1]
+    alone = solve(chain.ancestors([context]))
+    block = context_form(alone, context)
+    assert (block.shown, block.missing) == ((whole[context],), 0)
+    assert "left out" not in str(block)
+    source = context_document(alone, context, load(LARGE), whole=chain)
+    parse(str(block))
+    assert "left out" not in source
+    assert f"{len(whole.states):,} contexts" in source
+    with pytest.raises(DataError, match=r"context \(0, 0, 0, 0, 0, 0\) is never reached"):
+        context_document(alone, (0,) * 6)
+
+
+def test_documents_say_that_they_are_abridged() -> None:
+    subject = solution("squares-overlap")
+    assert "abridged" in solution_document(subject, limit=5)
+    assert "abridged" not in solution_document(subject)
+    assert "abridged" not in solution_document(subject, limit=None)
 
 
 def test_an_unknown_form_is_refused() -> None:

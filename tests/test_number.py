@@ -1,5 +1,7 @@
 """Numbers as data gives them: read exactly, never evaluated, refused with a reason."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from symguide.errors import DataError, StrengthError, SymguideError
 from symguide.number import canonical_string, is_exact, read_number, shown, to_sympy, total
+from symguide.numeral import read_numeral
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,18 @@ def test_values_in_messages_are_short() -> None:
     with pytest.raises(DataError) as caught:
         read_number("z" * 3000, "prior of 'a'", DataError)
     assert len(str(caught.value)) < 200
+
+
+def test_numerals_need_no_sympy() -> None:
+    script = "import sys, symguide.numeral, symguide.rules; print(*{'sympy', 'numpy', 'mpmath'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@given(st.text(alphabet="0123456789+-./eE _nx", max_size=8))
+def test_a_numeral_is_read_as_python_reads_fractions_or_not_at_all(text: str) -> None:
+    try:
+        found = read_numeral(text, "it")
+    except SymguideError:
+        return
+    assert found == Fraction(text.strip())
