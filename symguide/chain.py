@@ -1,6 +1,6 @@
 """The guided reverse chain: reachable contexts, the reveals between them, and their rates in one arithmetic."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -59,6 +59,8 @@ class Chain(Generic[V]):
     includes_unconditional
         Whether the chain also holds at ``w = −1``. It does not where the conditional law excludes tokens of the
         unconditional one: then ``w = −1`` is a chain of its own, on more contexts.
+    multiplicity
+        For a lumped chain, how many contexts each state stands for; ``None`` where every state is one context.
     """
 
     vocabulary: int
@@ -69,6 +71,7 @@ class Chain(Generic[V]):
     exit_of: tuple[int, ...]
     arithmetic: Arithmetic | None = None
     includes_unconditional: bool = True
+    multiplicity: tuple[int, ...] | None = None
 
     @cached_property
     def index(self) -> Mapping[Context, int]:
@@ -167,6 +170,7 @@ class Chain(Generic[V]):
             states=tuple(self.states[old] for old in kept),
             incoming=incoming,
             exit_of=tuple(self.exit_of[old] for old in kept),
+            multiplicity=self.multiplicity and tuple(self.multiplicity[old] for old in kept),
         )
 
     def jump_law(self) -> tuple[V, ...]:
@@ -183,6 +187,25 @@ class Chain(Generic[V]):
             weights.append(weight)
             flow.append(weight / self.exit_rate(state) if state in leaving else weight)
         return tuple(weights)
+
+    def holding_times(self) -> list[V]:
+        """``1/Λ(x)``, the mean time that each state is held, and 0 where it is never left."""
+        assert self.arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w)"
+        zero, leaving = self.arithmetic.number(Fraction(0)), set(self.transient)
+        return [1 / self.exit_rate(j) if j in leaving else zero for j in range(len(self.states))]  # pyright: ignore[reportOperatorIssue]
+
+    def accumulate(self, rewards: Sequence[Any]) -> list[V]:
+        """Expected sum of rewards, one per visited state, from every state on: ``V = reward + Σ r V(next) / Λ``."""
+        assert self.arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w)"
+        ahead: list[list[Any]] = [[] for _ in self.states]
+        values: list[Any] = [None] * len(self.states)
+        for state in reversed(range(len(self.states))):
+            values[state] = rewards[state]
+            if ahead[state]:
+                values[state] = values[state] + self.arithmetic.total(ahead[state]) / self.exit_rate(state)
+            for reveal in self.incoming[state]:
+                ahead[reveal.source].append(reveal.rate * values[state])
+        return values
 
 
 def guided_chain(tilt: Tilt, start: Context | None = None, limit: int = MAX_CONTEXTS) -> Chain[Any]:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from symguide.errors import DataError
 from symguide.mixture import ClassMixture, Problem
+from symguide.products import ProductLaw
 
 __all__ = ["DATASETS", "Dataset", "load", "load_mixture"]
 
@@ -29,7 +30,8 @@ _DIGITS = (
 _OWN = "an example of this package's own"
 
 _LARGEST = 10**6
-"""Tokens that a hypercube's support may list in all."""
+"""Tokens that a hypercube's support lists in all; a larger one is a product."""
+_MOST_POSITIONS = 10_000
 _INK = 8
 """A pixel of the digits counts the inked points of a 4 × 4 block, 0..16; it is set when at least half of them are."""
 
@@ -227,12 +229,14 @@ def _hypercubes(D: int = 5, side: int = 3, overlap: int = 1) -> ClassMixture:
         raise DataError(
             f"hypercubes: overlap is {overlap}, but the side is {side}, so the cubes cannot share as much; lower it"
         )
-    if log10(D) + D * log10(side) > log10(_LARGEST):
-        raise DataError(
-            f"hypercubes: {side}^{D} tuples of {D} tokens are more than a table of {_LARGEST} tokens holds; "
-            "lower D or side"
-        )
+    if D > _MOST_POSITIONS:
+        raise DataError(f"hypercubes: D is {D}, more positions than the {_MOST_POSITIONS} that are carried; lower D")
     start = side - overlap
+    if log10(D) + D * log10(side) > log10(_LARGEST):
+        weights = [{first + v: Fraction(1, side) for v in range(side)} for first in (0, start)]
+        low, high = (ProductLaw.iid(side + start, D, table) for table in weights)
+        half = Fraction(1, 2)
+        return ClassMixture.of(side + start, D, {"low": (half, low), "high": (half, high)})
     return _uniform(side + start, D, low=_cube(D, 0, side - 1), high=_cube(D, start, start + side - 1))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations, product
+from math import frexp
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -24,6 +25,8 @@ Context: TypeAlias = tuple[int | None, ...]
 
 SUM_TOLERANCE = Fraction(1, 10**12)
 """Weights given as decimals may miss one by this much; they are then divided by their sum."""
+
+_LEAST_EXPONENT = -960
 
 
 def format_context(context: Context) -> str:
@@ -49,6 +52,11 @@ class Law(ABC):
 
     vocabulary: int
     length: int
+
+    @property
+    @abstractmethod
+    def is_exact(self) -> bool:
+        """Whether every weight is exact: a rational or an expression without floats."""
 
     @abstractmethod
     def weight(self, context: Context) -> Number:
@@ -193,6 +201,34 @@ class TableLaw(Law):
         return all(is_exact(weight) for weight in self.weights.values())
 
     @cached_property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """The support as an ``(n, D)`` array of tokens, its weights as ``n`` doubles, and their binary exponent.
+
+        Weights are the doubles times two to the exponent, which keeps masses down to 1e-600 out of underflow.
+
+        Raises
+        ------
+        DataError
+            For symbolic weights, and for weights too far apart for doubles.
+
+        >>> TableLaw.from_mapping(2, 2, {(0, 0): "1/4", (1, 1): "3/4"}).arrays[1]
+        array([0.25, 0.75])
+        """
+        tokens = np.array(list(self.weights), dtype=np.int32)
+        least, exponent = min(map(_binary_exponent, self.weights.values())), 0
+        if least < _LEAST_EXPONENT:
+            exponent = least - _LEAST_EXPONENT
+        scale = Fraction(2) ** -exponent
+        try:
+            weights = np.array([_double(weight, scale) for weight in self.weights.values()])
+        except OverflowError:
+            raise DataError(
+                f"law: its weights go down to about 2^{least}, too far from the largest for double precision; "
+                "use the exact path"
+            ) from None
+        return tokens, weights, exponent
+
+    @cached_property
     def _marginals(self) -> dict[tuple[int, ...], dict[Context, Number]]:
         return {}
 
@@ -259,6 +295,18 @@ class TableLaw(Law):
             )
         whole = self.weight(context)
         return {token: tokens[token] / whole for token in sorted(tokens)}
+
+
+def _binary_exponent(weight: Number) -> int:
+    if isinstance(weight, Fraction):
+        return weight.numerator.bit_length() - weight.denominator.bit_length()
+    if isinstance(weight, sympy.Expr) and weight.free_symbols:
+        raise DataError(f"law: weight {shown(weight)} has free symbols, so it is no number; substitute values")
+    return frexp(float(weight))[1]
+
+
+def _double(weight: Number, scale: Fraction) -> float:
+    return float(weight * scale if scale != 1 else weight)
 
 
 def _positions(context: Context) -> tuple[int, ...]:

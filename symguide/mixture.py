@@ -10,6 +10,7 @@ import sympy
 from symguide.errors import DataError
 from symguide.law import SUM_TOLERANCE, Law, TableLaw
 from symguide.number import Number, is_exact, read_number, shown, total
+from symguide.products import MixtureLaw, ProductLaw
 from symguide.symbols import symbol
 
 __all__ = ["ClassMixture", "Problem"]
@@ -36,6 +37,8 @@ class Problem:
         What to call the problem, and whom to cite for its data.
     notes
         What a reader must know about how the data were read.
+    classes
+        The mixture behind the two laws; ``None`` for a pair.
 
     >>> strong = TableLaw.from_mapping(2, 1, {(0,): "3/4", (1,): "1/4"})
     >>> weak = TableLaw.from_mapping(2, 1, {(0,): "1/2", (1,): "1/2"})
@@ -51,6 +54,7 @@ class Problem:
     name: str = "problem"
     source: str = ""
     notes: tuple[str, ...] = ()
+    classes: "ClassMixture | None" = None
 
     def __post_init__(self) -> None:
         grids = [(law.vocabulary, law.length) for law in (self.conditional, self.unconditional)]
@@ -81,7 +85,7 @@ class ClassMixture:
     {(0,): Fraction(3, 4), (1,): Fraction(1, 4)}
     """
 
-    laws: Mapping[str, TableLaw]
+    laws: Mapping[str, TableLaw | ProductLaw]
     priors: Mapping[str, Number]
     labels: tuple[str, ...] | None = None
     name: str = "mixture"
@@ -110,7 +114,8 @@ class ClassMixture:
         source: str = "",
         decimal: bool = False,
     ) -> "ClassMixture":
-        """A mixture from ``{class: (prior, law)}``, each law a :class:`TableLaw`, a mapping, pairs, or an array.
+        """A mixture from ``{class: (prior, law)}``, each law a :class:`TableLaw`, a
+        :class:`ProductLaw`, a mapping, pairs, or an array.
 
         ``decimal`` says that numbers may have been rounded: see :meth:`TableLaw.from_mapping`.
 
@@ -119,7 +124,7 @@ class ClassMixture:
         DataError
             For laws or priors that are no probabilities, and for laws on different grids.
         """
-        laws: dict[str, TableLaw] = {}
+        laws: dict[str, TableLaw | ProductLaw] = {}
         given: dict[str, Number] = {}
         for key, (prior, data) in classes.items():
             where = f"{name}: class {key!r}"
@@ -131,7 +136,7 @@ class ClassMixture:
                 )
             given[key] = value
         priors, rescaled = _normalise_priors(given, name, decimal)
-        notes = tuple(f"law of class {key!r} was divided by its sum" for key in laws if laws[key].rescaled)
+        notes = tuple(f"law of class {key!r} was divided by its sum" for key, law in laws.items() if law.rescaled)
         notes += ("the priors were divided by their sum",) * rescaled
         return cls(laws, priors, labels, name, source, notes)
 
@@ -147,9 +152,11 @@ class ClassMixture:
         return cls(laws, {key: symbol(f"a_{key}", positive=True) for key in names}, name="symbolic mixture")
 
     @cached_property
-    def marginal(self) -> TableLaw:
-        """``p(x) = Σ_k a_k p(x|k)``."""
-        return TableLaw.mixture((self.priors[key], law) for key, law in self.laws.items())
+    def marginal(self) -> TableLaw | MixtureLaw:
+        """``p(x) = Σ_k a_k p(x|k)``; listed where all class laws are."""
+        parts = [(self.priors[key], law) for key, law in self.laws.items()]
+        listed = [(prior, law) for prior, law in parts if isinstance(law, TableLaw)]
+        return TableLaw.mixture(listed) if len(listed) == len(parts) else MixtureLaw(tuple(parts))
 
     def problem(self, target: str) -> Problem:
         """The pair ``p(·|z)`` and ``p(·)`` for the target class ``z``.
@@ -172,16 +179,29 @@ class ClassMixture:
             self.name,
             self.source,
             self.notes,
+            self,
         )
 
 
 def _check_labels(name: str, labels: tuple[str, ...] | None, vocabulary: int) -> None:
-    if labels is not None and len(labels) != vocabulary:
-        raise DataError(f"{name}: {len(labels)} labels for a vocabulary of {vocabulary}; give one per token")
+    if labels is None:
+        return
+    if len(labels) != vocabulary:
+        raise DataError(
+            f"{name}: there are {len(labels)} labels for a vocabulary of {vocabulary}, so it is open which token has "
+            "which; give one per token"
+        )
+    first: dict[str, int] = {}
+    for token, label in enumerate(labels):
+        if first.setdefault(label, token) != token:
+            raise DataError(
+                f"{name}: label {shown(repr(label))} stands for the tokens {first[label]} and {token}, so what is "
+                "printed would be ambiguous; give each token a label of its own"
+            )
 
 
-def _read_law(vocabulary: int, length: int, data: Any, where: str, decimal: bool) -> TableLaw:
-    if isinstance(data, TableLaw):
+def _read_law(vocabulary: int, length: int, data: Any, where: str, decimal: bool) -> TableLaw | ProductLaw:
+    if isinstance(data, TableLaw | ProductLaw):
         law = data
     elif hasattr(data, "ndim"):
         law = TableLaw.from_array(data, where)

@@ -15,11 +15,9 @@ from symguide.errors import DataError, NotExactError
 from symguide.law import Law, TableLaw
 from symguide.mixture import ClassMixture, Problem
 from symguide.number import canonical_string, is_exact, read_number
+from symguide.numeral import LONGEST
 
 __all__ = ["parse_problem", "read_problem", "write_problem"]
-
-_LONGEST_NUMBER = 4000
-"""Digits of the longest number in a file; Python itself refuses to convert much longer ones."""
 
 _SHORT = Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 2, 6, 4, 60, 60
@@ -123,7 +121,7 @@ def _decode(text: str, name: str) -> dict[str, Any]:
         document = json.loads(
             text,
             object_pairs_hook=partial(_object, name),
-            parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_NUMBER else _Literal(digits),
+            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST else _Literal(digits),
             parse_float=_Literal,
             parse_constant=_Literal,
         )
@@ -239,9 +237,10 @@ def _check_text(value: Any, what: str) -> None:
 
 
 def _scalar(value: Any, what: str) -> Any:
-    """The value itself, unless it is a list or an object, which are no numbers and may be huge."""
-    if isinstance(value, list | dict):
-        raise DataError(f"{what} is {_show(value)}: a number belongs here; write a fraction or a decimal")
+    """The value itself, unless it is no JSON number or text: lists and objects may be huge."""
+    if value is None or isinstance(value, list | dict | bool):
+        spelled = json.dumps(value) if value is None or isinstance(value, bool) else _show(value)
+        raise DataError(f"{what} is {spelled}: a number belongs here; write a fraction or a decimal")
     return value
 
 
@@ -368,8 +367,8 @@ def _spell(value: object, what: str) -> str | float:
         return value
     number = _rational(value, what)
     digits = int((number.numerator.bit_length() + number.denominator.bit_length()) * log10(2))
-    if digits > _LONGEST_NUMBER:
-        raise DataError(f"{what} has {digits} digits, but numbers are read up to {_LONGEST_NUMBER}; round it")
+    if digits > LONGEST:
+        raise DataError(f"{what} has {digits} digits, but numbers are read up to {LONGEST}; round it")
     return canonical_string(number)
 
 

@@ -3,22 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
-import mpmath
 import numpy as np
 import sympy
 from sympy import Expr
-from sympy.codegen.cfunctions import expm1, log1p
 
 from symguide.errors import ClockError
+from symguide.faces import Array, Faces, compile_faces
+from symguide.inversion import compile_inverse, search_time
 from symguide.number import Number, read_number, to_sympy
 from symguide.symbols import t, tau, u
 
 __all__ = ["NoiseSchedule", "as_spelled", "read_horizon"]
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 _ZERO, _ONE = sympy.S.Zero, sympy.S.One
 _ROUNDING = 8 * np.finfo(np.float64).eps
@@ -170,7 +167,7 @@ class NoiseSchedule:
         >>> cosine_mdlm(0).alpha_at("1/3"), cosine_mdlm().alpha_at(1.0)
         (sqrt(3)/2, 0.001)
         """
-        return self._at(time, _exact_alpha, _alpha)
+        return self._at(time, _exact_alpha, Faces.alpha)
 
     def mask_fraction_at(self, time: object) -> Any:
         """``u(t)``.
@@ -187,7 +184,7 @@ class NoiseSchedule:
         Traceback (most recent call last):
         symguide.errors.ClockError: time t is 3/2: noise schedule 'linear' runs on [0, 1]; use a time inside ...
         """
-        return self._at(time, _exact_mask_fraction, _mask_fraction)
+        return self._at(time, _exact_mask_fraction, Faces.mask_fraction)
 
     def clock_at(self, time: object) -> Any:
         """``s(t)``. Raises as :meth:`mask_fraction_at`.
@@ -196,7 +193,7 @@ class NoiseSchedule:
         >>> polynomial(3).clock_at("1/2")
         log(8)
         """
-        return self._at(time, _exact_clock, _clock)
+        return self._at(time, _exact_clock, Faces.clock)
 
     def hazard_at(self, time: object) -> Any:
         """``β(t)``, infinite at ``t = 0`` where ``α(0) = 1``. Raises as :meth:`mask_fraction_at`.
@@ -205,7 +202,7 @@ class NoiseSchedule:
         >>> cosine().hazard_at(1), polynomial(2).hazard_at([0.0, 0.5])
         (0, array([inf,  4.]))
         """
-        return self._at(time, _exact_hazard, _hazard)
+        return self._at(time, _exact_hazard, Faces.hazard)
 
     def time_at(self, fraction: object, digits: int | None = None) -> Any:
         """``t(u)``, the inverse of the mask fraction.
@@ -231,7 +228,7 @@ class NoiseSchedule:
         if isinstance(point, np.ndarray):
             edges, ends = [point >= 1, point <= float(low)], [float(self.horizon), 0.0]
             with np.errstate(divide="ignore", invalid="ignore"):
-                times = np.select(edges, ends, _inverse_kernel(self)(point))
+                times = np.select(edges, ends, self._times(point))
             return _as_given(np.clip(times, 0.0, float(self.horizon)))
         if point in (_ONE, low):
             return self.horizon if point == 1 else _ZERO
@@ -244,13 +241,21 @@ class NoiseSchedule:
             )
         return _search(self, point, digits)
 
+    def _times(self, fractions: Array) -> Array:
+        if self.inverse is not None:
+            return compile_inverse(self.inverse)(fractions)
+        search = np.vectorize(lambda fraction: float(_search(self, sympy.Rational(fraction), 20)), otypes=[float])
+        return search(fractions)
+
     def _at(self, time: object, exactly: "_Exact", numerically: "_Numerical") -> Any:
         point = _read_point(time, "time t", infinite=self.horizon == sympy.oo)
         self._refuse_outside(point, _ZERO, self.horizon, "time t", "runs on", "a time inside it, or another horizon")
         if not isinstance(point, np.ndarray):
             return exactly(self, point)
         with np.errstate(all="ignore"):  # infinities at t = 0 are meant, and so is waste in the branch not taken
-            return _as_given(numerically(_kernel(self)(point)))
+            rest = _value(self.alpha, t, self.horizon)
+            faces = compile_faces(self.alpha, self.horizon, rest, self.revealed)
+            return _as_given(numerically(faces(point)))
 
     def _refuse_outside(self, point: Expr | Array, low: Expr, high: Expr, what: str, runs: str, use: str) -> None:
         """Refuse a point outside ``[low, high]``, as far as symbols tell, and floats while symbols are left."""
@@ -289,133 +294,22 @@ def _exact_hazard(schedule: NoiseSchedule, time: Expr) -> Expr:
     return sympy.oo if _exact_alpha(schedule, time) == 1 else _value(schedule.hazard, t, time)
 
 
-class _Faces(NamedTuple):
-    """``m = 1 − α`` and ``r = α − α(T)`` at some times, two faces of one function, and its speed read off each."""
-
-    masked: Array
-    masked_speed: Array
-    revealed: Array
-    revealed_speed: Array
-    whole: float  # m + r = 1 − α(T)
-    rest: float  # α(T)
-
-    def smaller(self, from_masked: Array, from_revealed: Array) -> Array:
-        """The value taken from the face that is the smaller one there: it has lost nothing to cancellation."""
-        return np.where(self.masked <= self.revealed, from_masked, from_revealed)
-
-
-def _alpha(faces: _Faces) -> Array:
-    return faces.smaller(1 - faces.masked, faces.rest + faces.revealed)
-
-
-def _mask_fraction(faces: _Faces) -> Array:
-    return np.minimum(faces.smaller(faces.masked / faces.whole, 1 - faces.revealed / faces.whole), 1.0)
-
-
-def _clock(faces: _Faces) -> Array:
-    return faces.smaller(-np.log(faces.masked / faces.whole), -np.log1p(-faces.revealed / faces.whole))
-
-
-def _hazard(faces: _Faces) -> Array:
-    clean = faces.masked == 0
-    speed = faces.smaller(faces.masked_speed, faces.revealed_speed)
-    return np.where(clean, np.inf, speed / np.where(clean, 1.0, faces.masked))
-
-
 _Exact: TypeAlias = Callable[[NoiseSchedule, Expr], Expr]
-_Numerical: TypeAlias = Callable[[_Faces], Array]
-
-
-@lru_cache(maxsize=128)
-def _kernel(schedule: NoiseSchedule) -> Callable[[Array], _Faces]:
-    """``t ↦`` the faces of ``α``, compiled from the schedule's own expressions."""
-    alpha, horizon = schedule.alpha, schedule.horizon
-    rest = _value(alpha, t, horizon)
-    masked = _uncancelled(1 - alpha)
-    if schedule.revealed is None:
-        revealed = _uncancelled(_substitute(alpha, t, horizon - tau) - rest)
-    else:
-        revealed = schedule.revealed
-    revealed_speed = revealed.diff(tau) - revealed.diff(t)
-    parts = (masked, masked.diff(t), revealed, revealed_speed, 1 - rest, rest)
-    compiled = sympy.lambdify((t, tau), [_with_sums_done(part) for part in parts], "numpy", cse=True)
-    # T in two doubles, so that T − t keeps its relative accuracy for a T that is no double.
-    high = float(horizon)
-    low = 0.0 if horizon == sympy.oo else float(horizon - sympy.Rational(*high.as_integer_ratio()))
-    return lambda times: _Faces(*compiled(times, np.where(times == high, 0.0, high - times + low)))
-
-
-@lru_cache(maxsize=128)
-def _inverse_kernel(schedule: NoiseSchedule) -> Callable[[Array], Array]:
-    """``u ↦ t``, compiled from the closed inverse, or a search where there is none."""
-    if schedule.inverse is None:
-        return np.vectorize(lambda fraction: float(_search(schedule, sympy.Rational(fraction), 20)), otypes=[float])
-    inverse = _with_sums_done(schedule.inverse).replace(
-        sympy.log, lambda x: log1p(x - 1) if x.is_Add and _ONE in x.args else sympy.log(x)
-    )
-    return sympy.lambdify(u, inverse, "numpy")
-
-
-@lru_cache(maxsize=128)
-def _mask_fraction_kernel(schedule: NoiseSchedule) -> Callable[[Any], Any]:
-    """``t ↦ u`` in mpmath, at its working precision."""
-    return sympy.lambdify(t, schedule.mask_fraction, "mpmath")
+_Numerical: TypeAlias = Callable[[Faces], Array]
 
 
 def _search(schedule: NoiseSchedule, fraction: Expr, digits: int) -> Expr:
-    """The time of ``u = fraction``, bracketed in ``y = ln(T/t)``, on which ``ln u`` bends little."""
     if fraction >= 1:
         return schedule.horizon
     if (schedule.u_end - fraction).is_nonnegative:
         return _ZERO
-    mask_fraction = _mask_fraction_kernel(schedule)
-    # A plain 1 − α of this size has lost about as many digits as it has leading zeros.
-    lost = max(0, -int(sympy.log(fraction, 10).evalf(5)))
-    with mpmath.workdps(digits + lost + 10):
-        goal, horizon = (mpmath.mpmathify(sympy.N(value, mpmath.mp.dps)) for value in (fraction, schedule.horizon))
-
-        def excess(y: Any) -> Any:
-            return mpmath.log(mask_fraction(horizon * mpmath.exp(-y)) / goal)
-
-        far = mpmath.mpf(1)
-        while excess(far) > 0:
-            far *= 2
-        try:
-            y = mpmath.findroot(excess, (0, far), solver="illinois", maxsteps=300)
-        except ValueError:
-            raise ClockError(
-                f"mask fraction u is {_brief(fraction)}: no time of noise schedule {schedule.name!r} was found for it; "
-                "give the schedule its inverse"
-            ) from None
-        return sympy.Float(horizon * mpmath.exp(-y), digits)
-
-
-def _uncancelled(expr: Expr) -> Expr:
-    """The same expression with ``1 − b^x`` and ``1 − cos`` in forms that lose no digits where they are small."""
-
-    def regrouped(total: Expr) -> Expr:
-        constant, rest = total.as_coeff_Add()
-        terms = []
-        for term in sympy.Add.make_args(rest):
-            factor, function = term.as_coeff_Mul()
-            base, exponent = function.as_base_exp()
-            if factor * constant < 0 and (base.is_number or isinstance(function, sympy.cos)):
-                if isinstance(function, sympy.cos):
-                    term = -2 * factor * sympy.sin(cast(Expr, function.args[0]) / 2) ** 2
-                else:
-                    term = factor * expm1(exponent * sympy.log(base))
-                constant += factor
-            terms.append(term)
-        return sympy.Add(constant, *terms)
-
-    return cast(Expr, expr.replace(lambda part: part.is_Add, regrouped))
-
-
-def _with_sums_done(expr: Expr) -> Expr:
-    """Constants like ``1 − e^{−T}`` as rationals good to 30 digits, so that they do not cancel in doubles."""
-    return cast(
-        Expr, expr.replace(lambda part: part.is_Add and part.is_number, lambda part: sympy.Rational(part.evalf(30)))
-    )
+    found = search_time(schedule.mask_fraction, schedule.horizon, fraction, digits)
+    if found is None:
+        raise ClockError(
+            f"mask fraction u is {_brief(fraction)}: no time of noise schedule {schedule.name!r} was found for it; "
+            "give the schedule its inverse"
+        )
+    return found
 
 
 def _substitute(expr: Expr, symbol: sympy.Symbol, value: Expr) -> Expr:

@@ -29,9 +29,9 @@ __all__ = [
     "polynomial",
 ]
 
-_MD4 = "Shi et al. (MD4), arXiv:2406.04329, Table 4"
+_MD4 = "Shi et al. (MD4), arXiv:2406.04329, its masking schedules"
 _MDLM = "Sahoo et al. (MDLM), arXiv:2406.07524"
-_SEDD = "Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1"
+_SEDD = "Lou et al. (SEDD), arXiv:2310.16834, its noise schedules"
 
 
 def _read_parameter(
@@ -53,21 +53,21 @@ def constant(horizon: object = 10) -> NoiseSchedule:
 
     At the default ``T = 10`` a token is clean with probability 4.5e-5; with ``T = oo``, ``u = 1 − e^{−t}``.
 
-    Source: He, Rojas, Tao, arXiv:2506.10971, Proposition 3.2 (where ``u`` is spelled out).
+    Source: He, Rojas, Tao, arXiv:2506.10971, whose forward process masks at rate 1.
 
     >>> constant().mask_fraction, constant("oo").mask_fraction
     ((1 - exp(-t))/(1 - exp(-10)), 1 - exp(-t))
     """
     end = read_horizon(horizon, "constant", infinite=True)
     inverse = -sympy.log(1 - u * (1 - sympy.exp(-end)))
-    source = "He, Rojas, Tao, arXiv:2506.10971, Proposition 3.2"
+    source = "He, Rojas, Tao, arXiv:2506.10971"
     return NoiseSchedule("constant", sympy.exp(-t), end, (), source, inverse, -sympy.exp(-t) * expm1(-tau))
 
 
 def linear(horizon: object = 1) -> NoiseSchedule:
     """``α = 1 − t/T``, so that ``u = t/T``.
 
-    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
+    Source: Shi et al. (MD4), arXiv:2406.04329, its masking schedules.
 
     >>> linear(2).mask_fraction
     t/2
@@ -79,7 +79,7 @@ def linear(horizon: object = 1) -> NoiseSchedule:
 def log_linear(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> NoiseSchedule:
     """``α = 1 − (1 − ε) t/T``: the hazard is ``1/t`` and ``u = t/T``, whatever ``0 ≤ ε < 1``.
 
-    Source: Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1, where ``ε`` is commonly 1e-3 or 1e-4; Sahoo et al.
+    Source: Lou et al. (SEDD), arXiv:2310.16834, its log-linear noise; Sahoo et al.
     (MDLM), arXiv:2406.07524. The default is that of both codes.
 
     >>> log_linear().hazard
@@ -94,7 +94,7 @@ def log_linear(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> Nois
 def polynomial(k: object = 2, horizon: object = 1) -> NoiseSchedule:
     """``α = 1 − (t/T)^k`` with ``k > 0``: the hazard is ``k/t``.
 
-    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
+    Source: Shi et al. (MD4), arXiv:2406.04329, its masking schedules.
 
     >>> polynomial("1/2").clock_at("1/16")
     log(4)
@@ -109,7 +109,7 @@ def polynomial(k: object = 2, horizon: object = 1) -> NoiseSchedule:
 def cosine(horizon: object = 1) -> NoiseSchedule:
     """``α = 1 − cos(π/2 (1 − t/T)) = 1 − sin(π/2 t/T)``: the hazard vanishes at the start.
 
-    Source: Shi et al. (MD4), arXiv:2406.04329, Table 4.
+    Source: Shi et al. (MD4), arXiv:2406.04329, its masking schedules.
 
     >>> cosine().time_at("1/2")
     1/3
@@ -138,7 +138,7 @@ def cosine_mdlm(epsilon: object = Fraction(1, 1000), horizon: object = 1) -> Noi
 def geometric(sigma_min: object = Fraction(1, 10000), sigma_max: object = 20, horizon: object = 1) -> NoiseSchedule:
     """``α = exp(−σ)``, ``σ = σ_min^{1 − t/T} σ_max^{t/T}``: ``α(0) < 1``, so that masks are left at the end.
 
-    Source: Lou et al. (SEDD), arXiv:2310.16834, Appendix C.1; the defaults are those of the configuration in its code.
+    Source: Lou et al. (SEDD), arXiv:2310.16834, its geometric noise; defaults as configured in its code.
 
     >>> geometric(1, 2).alpha
     exp(-2**t)

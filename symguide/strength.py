@@ -90,7 +90,7 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
         "cfg-scale": Convention(
             "s = w",
             "logits (1 + s) c - s u, also written u + (s + 1)(c - u): -1 unconditional, 0 conditional",
-            "Muse (arXiv:2301.00704, eq. 1), LLaDA (arXiv:2502.09992), Show-o (arXiv:2408.12528)",
+            "Muse (arXiv:2301.00704), LLaDA (arXiv:2502.09992), Show-o (arXiv:2408.12528)",
             _same,
             _same,
         ),

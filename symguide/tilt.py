@@ -1,10 +1,9 @@
 """Guidance as one formula: a product of token laws to powers that sum to one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 from sympy import Expr, Integer, expand
@@ -14,17 +13,10 @@ from symguide.expsum import ExpSum
 from symguide.law import Context, Law, format_context
 from symguide.mixture import Problem
 from symguide.number import Number, canonical_string, read_number, to_sympy
+from symguide.rules import RULES
 from symguide.symbols import w
 
 __all__ = ["RULES", "Tilt", "guidance", "power_product"]
-
-RULES: Mapping[str, str] = MappingProxyType(
-    {
-        "rate": "rate power: q = p(v|x,z)^(1+w) p(v|x)^(-w) (Nisonoff et al., arXiv:2406.01572)",
-        "normalised": "the same divided by its sum over tokens (Rojas et al., arXiv:2507.08965)",
-    }
-)
-"""Guidance rules by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,8 @@ class Tilt:
 
     References
     ----------
-    Nisonoff et al., arXiv:2406.01572, eq. (2) (rate power); Rojas et al., arXiv:2507.08965 (normalised).
+    Nisonoff et al., arXiv:2406.01572, predictor-free guidance (rate power); Rojas et al., arXiv:2507.08965
+    (normalised).
     """
 
     factors: tuple[tuple[Law, Expr], ...]
@@ -73,6 +66,27 @@ class Tilt:
         """``(N, D)``."""
         law = self.factors[0][0]
         return law.vocabulary, law.length
+
+    @property
+    def exponents(self) -> tuple[tuple[float, float], ...]:
+        """Constant and slope in ``w`` of every exponent.
+
+        >>> from symguide.datasets import load
+        >>> guidance(load("xor")).exponents
+        ((1.0, 1.0), (0.0, -1.0))
+        """
+        affine = [_affine(exponent) for _, exponent in self.factors]
+        return tuple((float(constant), float(slope)) for constant, slope in affine)
+
+    @property
+    def signs(self) -> tuple[int | None, ...]:
+        """The sign of every exponent on the domain, 0 where it vanishes on all of it, ``None`` where it changes.
+
+        >>> from symguide.datasets import load
+        >>> guidance(load("xor")).signs, guidance(load("xor")).at(3).signs
+        ((1, None), (1, -1))
+        """
+        return tuple(0 if exponent == 0 else _sign(exponent) for _, exponent in self.factors)
 
     @property
     def is_symbolic(self) -> bool:
@@ -120,7 +134,14 @@ class Tilt:
         >>> guidance(mixture.problem("a")).intensities((None,), 0)[0].expression(w)
         (4/3)**w
         """
-        active = [(law.conditional(context, position), exponent) for law, exponent in self.factors if exponent != 0]
+        tables = [law.conditional(context, position) if exponent != 0 else {} for law, exponent in self.factors]
+        return self.intensities_of(tables, context, position)
+
+    def intensities_of(
+        self, tables: Sequence[Mapping[int, Number]], context: Context, position: int
+    ) -> dict[int, ExpSum]:
+        """The same from conditional laws ``{v: p_j(v|x_S)}`` of all factors; context and position name the place."""
+        active = [(table, exponent) for table, (_, exponent) in zip(tables, self.factors, strict=True) if exponent != 0]
         tokens = sorted(set().union(*(table.keys() for table, _ in active)))
         out: dict[int, ExpSum] = {}
         for token in tokens:

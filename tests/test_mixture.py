@@ -111,6 +111,10 @@ def test_labels_are_one_per_token() -> None:
     law = TableLaw.from_mapping(2, 1, EVEN)
     with pytest.raises(DataError, match="1 labels for a vocabulary of 2"):
         Problem(law, law, labels=("x",))
+    with pytest.raises(DataError, match="label 'x' stands for the tokens 0 and 1"):
+        Problem(law, law, labels=("x", "x"))
+    with pytest.raises(DataError, match="mixture: label 'x' stands for the tokens 0 and 1"):
+        ClassMixture.of(2, 1, {"a": (1, POINT)}, labels=("x", "x"))
     problem = ClassMixture.of(2, 1, {"a": (1, POINT)}, labels=("x", "y"), source="nobody").problem("a")
     assert (problem.labels, problem.source) == (("x", "y"), "nobody")
 

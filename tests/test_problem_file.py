@@ -216,8 +216,8 @@ def nested(depth: int) -> list[Any]:
 
 NAN = float("nan")
 NUMBERS = [
-    (True, "is True: that is no number"),
-    (None, "is None: that is no number"),
+    (True, "is true: a number belongs here"),
+    (None, "is null: a number belongs here"),
     ("", "text is never evaluated"),
     ("1/0", "denominator is zero"),
     ("__import__('os').getcwd()", "text is never evaluated"),
@@ -254,6 +254,7 @@ def test_probability_that_is_none(value: Any, message: str):
         (("length",), 1, "class 'low': tokens [0, 0] have length 2, but the law has 1"),
         (("vocabulary",), 2, "token 2 in [2, 0] is outside the vocabulary 0..1"),
         (("vocabulary",), 4, "3 labels for a vocabulary of 4"),
+        (("labels",), ["a", "b", "a"], "label 'a' stands for the tokens 0 and 2"),
         (("labels",), "abc", "labels is 'abc'"),
         (("labels",), None, "labels is None"),
         (("labels",), {"0": "a"}, "labels is {'0': 'a'}"),
@@ -411,7 +412,7 @@ def test_round_trip_of_problems(instance: Instance):
 @settings(max_examples=60)
 @given(instances(), st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=5, max_size=5))
 def test_round_trip_of_mixtures_labels_and_names(instance: Instance, names: list[str]):
-    labels = tuple(names[:1] * instance.vocabulary)
+    labels = tuple(f"{names[0]}{token}" for token in range(instance.vocabulary))
     laws = {f"a{names[1]}": instance.problem.conditional, f"b{names[2]}": instance.problem.unconditional}
     priors = iter((Fraction(1, 7), Fraction(6, 7)))
     classes = {key: (next(priors), law) for key, law in laws.items()}
@@ -476,7 +477,7 @@ def test_data_that_no_file_holds():
 class Unlisted(Law):
     """A law without a table."""
 
-    vocabulary, length = 2, 1
+    vocabulary, length, is_exact = 2, 1, True
 
     def weight(self, context: Any) -> Fraction:
         return Fraction(1, 2)

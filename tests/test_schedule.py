@@ -238,7 +238,7 @@ def test_published_hazards_symbolically() -> None:
     assert log_linear(eps, end).hazard == 1 / t
     assert linear(end).hazard == 1 / t
     assert polynomial(k, end).hazard == k / t
-    assert sympy.simplify(cosine().hazard - pi / 2 * sympy.tan(pi / 2 * (1 - t))) == 0  # Shi et al., Table 4, times −1
+    assert sympy.simplify(cosine().hazard - pi / 2 * sympy.tan(pi / 2 * (1 - t))) == 0  # Shi et al., times −1
     assert sympy.limit(t * cosine_mdlm().hazard, t, 0) == 2
 
 
@@ -413,7 +413,7 @@ def test_limits_stand_in_where_substitution_fails() -> None:
         (1 - t, "-1", "horizon is -1: no time is left"),
         (1 - t, oo, "horizon is oo: only finite numbers"),
         (1 - t, True, "horizon is True: that is no number"),
-        (1 - t, "soon", "horizon is 'soon': text is never evaluated"),
+        (1 - t, "soon", "horizon is 'soon': that is no number"),
     ],
 )
 def test_what_is_no_schedule(alpha: Any, horizon: Any, message: str) -> None:
@@ -478,8 +478,8 @@ def test_parse() -> None:
         ("polynomial:horizon=2", None, "has no parameter 'horizon'"),
         ("polynomial:", None, "has no parameter ''"),
         ("polynomial:k=1,k=2", None, "k is given twice, so its value is ambiguous; give it once"),
-        ("polynomial:k", None, "k is '': text is never evaluated"),
-        ("polynomial:k=two", None, "k is 'two': text is never evaluated"),
+        ("polynomial:k", None, "k is '': that is no number"),
+        ("polynomial:k=two", None, "k is 'two': that is no number"),
         ("polynomial:k=0", None, r"k is 0: alpha is no decreasing probability then; choose it in \(0, oo\)"),
         ("polynomial:k=nan", None, "k is nan: only finite numbers"),
         ("log-linear:epsilon=1", None, r"epsilon is 1: .* choose it in \[0, 1\)"),
@@ -488,8 +488,8 @@ def test_parse() -> None:
         ("geometric:sigma_min=0", None, "sigma_min is 0"),
         ("geometric:sigma_max=-1", None, "sigma_max is -1"),
         ("linear", "0", "'linear': horizon is 0: no time is left to unmask; use T > 0"),
-        ("linear", "oo", "horizon is 'oo'"),
-        ("constant", "-oo", "horizon is '-oo'"),
+        ("linear", "oo", "horizon is oo: only finite"),
+        ("constant", "-oo", "horizon is -oo: only finite"),
         ("constant", "nan", "horizon is nan"),
     ],
 )

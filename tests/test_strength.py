@@ -96,7 +96,7 @@ def test_floats_stay_floats() -> None:
         ("inf", "w is inf: only finite numbers"),
         (True, "w is True: that is no number"),
         (None, "w is None: that is no number"),
-        ("two", "w is 'two': text is never evaluated"),
+        ("two", "w is 'two': that is no number"),
         ([1, 2], "of type list: a number belongs here"),
     ],
 )
