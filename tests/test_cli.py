@@ -19,13 +19,14 @@ import sympy
 
 from symguide.answers import Answer, Quantity, answer
 from symguide.chain import guided_chain
-from symguide.cli import COMMANDS, RULES, gather, main
+from symguide.cli import COMMANDS, gather, main
 from symguide.datasets import load
 from symguide.derivation import Claim, Derivation, Step
 from symguide.errors import SymguideError
 from symguide.identities import identities
 from symguide.number import Number, read_number, to_sympy
 from symguide.problem_file import read_problem
+from symguide.rules import RULES
 from symguide.schedules import parse_schedule
 from symguide.symbols import u
 from symguide.tilt import RULES as TILT_RULES
@@ -140,7 +141,7 @@ def test_what_is_no_number_is_none_here_either(run: Run, text: str) -> None:
 
 
 def test_rules_are_those_of_the_package() -> None:
-    assert tuple(TILT_RULES) == RULES
+    assert TILT_RULES == RULES
 
 
 # --- the shape of answers ---------------------------------------------------------------------------------------------
@@ -303,8 +304,11 @@ def test_real_words_answer(run: Run) -> None:
         assert result["tv"] is result["u"] is None
     done = run("solve", "words:top=60", "--target", "fr", "--float", "--w", "0", "1", "3", "--top", "10")
     assert re.search(r"^ +comme +0\.\d+ ", done.out, re.MULTILINE)
-    assert "gain most" in done.out
-    assert "×1." in done.out
+    assert re.search(r"^Lifted most .*p\(x\|z\) to w = 3$", done.out, re.MULTILINE)
+    lifted, suppressed = done.out.split("Lifted most")[1].split("Suppressed most")
+    assert set(re.findall("×[0-9]", lifted)) <= {f"×{k}" for k in range(1, 10)}
+    assert re.search(r"×0\.", suppressed)
+    assert "p(z|x)" in suppressed
 
 
 # --- tables for people ------------------------------------------------------------------------------------------------
@@ -326,7 +330,7 @@ def test_tables_keep_to_the_width_and_lose_nothing(run: Run, monkeypatch: pytest
 def test_a_long_law_is_cut_and_says_so(run: Run) -> None:
     done = run("solve", "hypercubes:D=3,side=3,overlap=1", "--w", "1")
     assert "the 20 most probable at each w, 7 of 27 left out" in done.out
-    assert len(re.findall(r"^ +\(\d, \d, \d\)", done.out, re.MULTILINE)) == 20
+    assert len(re.findall(r"^ +\(\d, \d, \d\)", done.out.partition("Lifted most")[0], re.MULTILINE)) == 20
 
 
 def test_masks_and_labels_are_readable(run: Run, tmp_path: Path) -> None:
@@ -445,6 +449,20 @@ def test_what_a_file_says_never_becomes_code(run: Run, tmp_path: Path) -> None:
     assert "raise SystemExit" in names["PROBLEM"]
 
 
+def test_export_abridges_real_words_and_writes_one_context_in_full(run: Run) -> None:
+    pytest.importorskip("wordfreq")
+    done = run("export", "words:top=60", "--target", "fr", "--latex", "-")
+    assert (done.status, done.err) == (0, "")
+    for what in ("contexts", "equations", "terms", "terminal contexts", "abbreviations"):
+        assert re.search(rf"\(\d+ of \d+ {what} left out\)", done.out)
+    assert "abridged" in done.out
+    assert len(done.out.splitlines()) < 600
+    done = run("export", "words:top=60", "--target", "fr", "--latex", "-", "--context", "co___")
+    assert done.status == 0
+    assert "left out" not in done.out
+    assert run("export", "words:top=60", "--target", "fr", "--latex", "-", "--context", "c,14,M,_,M").out == done.out
+
+
 # --- prove ------------------------------------------------------------------------------------------------------------
 
 
@@ -452,7 +470,7 @@ def test_prove_writes_documents_and_says_what_holds(run: Run, tmp_path: Path) ->
     out = tmp_path / "new" / "folder"
     done = run("prove", "single-token", "--digits", "20", "--out", str(out))
     assert done.status == 0
-    assert re.search(r"^  single token +\d+ +\d+ +[1-9]\d* +\d+ +\d+ +proved ", done.out, re.MULTILINE)
+    assert re.search(r"^  single token +proved +[1-9]\d* +\d+ +\d+ +4 +\d", done.out, re.MULTILINE)
     assert [path.name for path in out.iterdir()] == ["single-token.tex"]
     assert (out / "single-token.tex").read_text().startswith(r"\documentclass")
     assert str(out / "single-token.tex") in "".join(line.strip() for line in done.out.splitlines()[-3:])
@@ -507,19 +525,19 @@ def test_prove_fails_when_a_step_is_wrong(
 
 INTERRUPTED = """
 import sys, time
-import symguide.cli.commands, symguide.derivation, symguide.documents
+import symguide.article, symguide.cli.prove, symguide.derivation
 
 def wait(*arguments, **settings):
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
 
-symguide.cli.commands.check_pdflatex = lambda: None
+symguide.cli.prove.check_pdflatex = lambda: None
 {where} = wait
 sys.exit(symguide.cli.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("where", ["symguide.derivation.run", "symguide.documents.compile_pdf"])
+@pytest.mark.parametrize("where", ["symguide.derivation.run", "symguide.article.compile_pdf"])
 def test_an_interrupted_proof_leaves_nothing_half_written(tmp_path: Path, where: str) -> None:
     old = tmp_path / "single-token.tex"
     old.write_text("old")
@@ -578,6 +596,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "malformed.json").write_text('{"vocabulary": 2,\n "length" 1}')
     (tmp_path / "pair.json").write_text(PAIR)
+    (tmp_path / "labels.json").write_text(PAIR.replace('"length"', '"labels": ["a", "a"], "length"'))
     singular = '{"vocabulary": 2, "length": 1, "pair": {"conditional": [[[0], 1]], "unconditional": [[[1], 1]]}}'
     (tmp_path / "singular.json").write_text(singular)
     return tmp_path
@@ -598,13 +617,13 @@ BAD = [
     ("solve xor --w 1 --rule softmax", "softmax"),
     ("solve xor --w -2", "--w is -2: below -1"),
     ("solve xor --w 0 -1.0000001", "below -1"),
-    ("solve xor --w nan", "'nan'"),
-    ("solve xor --w 0 inf", "'inf'"),
+    ("solve xor --w nan", "--w is nan: only finite"),
+    ("solve xor --w 0 inf", "--w is inf: only finite"),
     ("solve xor --w one", "'one'"),
     ("solve xor --w True", "'True'"),
-    ("solve xor --w __import__('os').getcwd()", "text is not evaluated"),
+    ("solve xor --w __import__('os').getcwd()", "text is never evaluated"),
     ("solve xor --w 1/0", "denominator is zero"),
-    ("solve xor --w 1e99999", "no finite number"),
+    ("solve xor --w 1e99999", "up to four digits"),
     ("solve xor --w 1 --u 2", "--u is 2"),
     ("solve xor --w 1 --u -1/2", "--u is -1/2"),
     ("solve xor --w 1 --u x", "'x'"),
@@ -628,6 +647,10 @@ BAD = [
     ("solve xor --w 1 --exact --float", "contradict"),
     ("verify xor --w 1 --digits 0", "--digits is '0'"),
     ("verify xor --w 1 --digits many", "--digits is 'many'"),
+    ("verify xor --w 1 --digits 999999999", "more than 10000"),
+    ("prove --digits 10001", "more than 10000"),
+    ("solve hypercubes:D=4,side=3 --w 1/2 --exact", "; drop --exact"),
+    ("solve labels.json --w 1", "label 'a' stands for the tokens 0 and 1"),
     ("verify xor --w 1 --u 0", "0"),
     ("solve xro --w 1", "did you mean 'xor'"),
     ("solve xor --w 1 --target nobody", "nobody"),
@@ -648,7 +671,13 @@ BAD = [
     ("export xor --latex law.tex --w -3", "below -1"),
     ("export xor --latex law.tex --noise wave", "wave"),
     ("export hypercubes-5d:side=4 --latex law.tex", "side"),
-    ("export words --latex law.tex", "terms"),
+    ("export words --python law.py", "terms; use fewer positions"),
+    ("export words --latex law.tex --all", "terms; drop --all"),
+    ("export words --latex law.tex --context ab", "'ab': it shows 1 positions, but words has 5"),
+    ("export words --latex law.tex --context ab,c,d,e,f", "'ab' is no token of words"),
+    ("export words --latex law.tex --context zzzzz", "probability zero"),
+    ("export xor --latex law.tex --context 0,0 --all", "drop one"),
+    ("export xor --python law.py --context 0,0", "drop one"),
     ("list extra", "extra"),
     ("prove three-tokens", "choose one of 'single token'"),
     ("prove --out pair.json", "pair.json is no directory"),
@@ -672,9 +701,11 @@ def test_bad_input_gets_one_line(
 
 
 def test_a_chain_too_large_is_refused_with_its_size(run: Run) -> None:
-    done = run("solve", "hypercubes:D=3,side=39,overlap=38", "--w", "1")
-    assert done.status == 2
-    assert re.fullmatch(r"symguide: error: .*60000 reachable contexts.*; use .*\n", done.err)
+    large = "hypercubes:D=3,side=39,overlap=38"
+    for command in (("export", large, "--latex", "-"), ("verify", large, "--w", "1")):
+        done = run(*command)
+        assert (done.status, done.out) == (2, "")
+        assert re.fullmatch(r"symguide: error: .*60000 reachable contexts.*; .*fewer positions.*\n", done.err)
 
 
 # --- help, processes, pipes -------------------------------------------------------------------------------------------

@@ -12,15 +12,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from symguide.cli.arguments import gather
-from symguide.cli.commands import DONE
+from symguide.cli.export import export_command
+from symguide.cli.listing import list_command
 from symguide.cli.outputs import long_integers, say
-from symguide.cli.parameters import COMMANDS, RULES, Command
+from symguide.cli.parameters import DONE, Command
+from symguide.cli.prove import prove_command
+from symguide.cli.solve import solve_command
+from symguide.cli.sweep import sweep_command
+from symguide.cli.verify import verify_command
 from symguide.errors import SymguideError
 
 if TYPE_CHECKING:
     import click
 
-__all__ = ["COMMANDS", "RULES", "gather", "main"]
+__all__ = ["COMMANDS", "gather", "main"]
+
+COMMANDS = {
+    command.name: command
+    for command in (list_command, solve_command, verify_command, prove_command, export_command, sweep_command)
+}
+"""Every command by name, in the order of the overview."""
 
 BAD_INPUT, INTERRUPTED = 2, 130
 """Exit statuses: bad input; Ctrl-C."""

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symguide.errors import ClockError, DataError, StrengthError, SymguideError
+from symguide.numeral import read_numeral, shortened
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from symguide.law import Context
     from symguide.mixture import Problem
     from symguide.number import Number
     from symguide.schedule import NoiseSchedule
@@ -20,6 +22,8 @@ __all__ = [
     "SEVERAL",
     "Moments",
     "at_least_one",
+    "context_of",
+    "digits_of",
     "gather",
     "moments_of",
     "problem_of",
@@ -32,9 +36,11 @@ SEVERAL = frozenset({"--w", "--u", "--t"})
 """Options that take one or more values."""
 
 
-_NUMBER = r"[+-]?(\d+/\d+|(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?)"
+MOST_DIGITS = 10_000
+"""Decimal digits that a check may be asked for."""
+
 _NUMBER_LIKE = r"[+-]?(\.?\d[\d./]*([eE][+-]?\d+)?|nan|inf|infinity|oo)"
-_LONGEST = 4000
+"""What follows an option as a further value: numbers, and what must be meant as one and will be refused."""
 
 
 def gather(arguments: Sequence[str]) -> list[str]:
@@ -81,32 +87,14 @@ def _looks_like_numbers(token: str) -> bool:
 def _numbers(
     option: str, given: Sequence[str], error: type[SymguideError], low: int | None, high: int | None, outside: str
 ) -> list[Fraction]:
-    """The values of an option, exactly, between bounds; read without SymPy."""
+    """The values of an option, exactly, between bounds."""
     values = []
     for part in (part for text in given for part in _parts(text)):
-        value = _number(option, part, error)
+        value = read_numeral(part, option, error)
         if (low is not None and value < low) or (high is not None and value > high):
-            raise error(f"{option} is {_short(part)}: {outside}")
+            raise error(f"{option} is {shortened(part)}: {outside}")
         values.append(value)
     return values
-
-
-def _number(option: str, text: str, error: type[SymguideError]) -> Fraction:
-    """One number in the spellings of :func:`symguide.number.read_number`."""
-    from fractions import Fraction
-
-    try:
-        if re.fullmatch(_NUMBER, text) and len(text) <= _LONGEST:
-            return Fraction(text)
-    except ZeroDivisionError:
-        raise error(f"{option} is {_short(text)}: its denominator is zero; write a fraction or a decimal") from None
-    raise error(
-        f"{option} is {_short(text)!r}: that is no finite number, and text is not evaluated; write 3, -1/2 or 0.25"
-    )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:19]}..{text[-19:]}"
 
 
 def strengths_of(given: Sequence[str]) -> list[Fraction]:
@@ -120,10 +108,18 @@ def required_strengths(given: Sequence[str]) -> list[Fraction]:
     return strengths_of(given)
 
 
-def at_least_one(option: str, given: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", given) or int(given) < 1:
-        raise DataError(f"{option} is {_short(given)!r}: that counts nothing; give a whole number of at least 1")
+def at_least_one(option: str, given: str, most: int = 10**9) -> int:
+    """A count."""
+    if not re.fullmatch("[0-9]{1,10}", given) or int(given) < 1:
+        raise DataError(f"{option} is {shortened(given)!r}: that counts nothing; give a whole number of at least 1")
+    if int(given) > most:
+        raise DataError(f"{option} is {given}: more than {most} would take longer than anyone waits; give fewer")
     return int(given)
+
+
+def digits_of(given: str) -> int:
+    """How many decimal digits are asked for."""
+    return at_least_one("--digits", given, MOST_DIGITS)
 
 
 class Moments(NamedTuple):
@@ -140,7 +136,9 @@ def moments_of(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: s
     if t and noise is None:
         raise ClockError("--t is given without --noise, so times have no mask fraction; add --noise NAME (or use --u)")
     if noise is not None and not t:
-        raise ClockError(f"--noise is {_short(noise)!r}, but there are no times for it to convert; add --t or drop it")
+        raise ClockError(
+            f"--noise is {shortened(noise)!r}, but there are no times for it to convert; add --t or drop it"
+        )
     outside = "mask fractions lie in [0, 1], from the end to the start; correct it"
     fractions = _numbers("--u", u, ClockError, 0, 1, outside)
     times = _numbers("--t", t, ClockError, 0, None, "times run from the horizon down to 0; correct it")
@@ -152,10 +150,10 @@ def moments_of(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: s
 
 def schedule_of(noise: str | None, horizon: str | None) -> NoiseSchedule | None:
     if horizon is not None and noise is None:
-        raise ClockError(f"--horizon is {_short(horizon)} without --noise, so it ends no schedule; add --noise NAME")
+        raise ClockError(f"--horizon is {shortened(horizon)} without --noise, so it ends no schedule; add --noise NAME")
     if noise is None:
         return None
-    end = horizon if horizon in (None, "oo", "inf") else _number("--horizon", horizon, ClockError)
+    end = horizon if horizon in (None, "oo", "inf") else read_numeral(horizon, "--horizon", ClockError)
     from symguide.schedules import parse_schedule
 
     return parse_schedule(noise, end)
@@ -177,3 +175,31 @@ def problem_of(name: str, target: str | None) -> Problem:
     from symguide.datasets import load
 
     return load(name, target)
+
+
+def context_of(problem: Problem, text: str) -> Context:
+    """A context as it is typed: ``2,M``, or ``co__e`` where the labels of the tokens are single characters.
+
+    Masks are ``M`` or ``_``, unless that is the label of a token; tokens go by their labels, or by their numbers.
+    """
+    from symguide.symbols import MASK
+
+    labels = problem.labels or tuple(map(str, range(problem.vocabulary)))
+    known: dict[str, int | None] = {MASK: None, "_": None}
+    known |= {str(token): token for token in range(problem.vocabulary)}
+    known |= {label: token for token, label in enumerate(labels)}
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != problem.length and len(text) == problem.length:
+        parts = list(text)
+    if len(parts) != problem.length:
+        raise DataError(
+            f"--context is {shortened(repr(text))}: it shows {len(parts)} positions, but {problem.name} has "
+            f"{problem.length}; write one token or {MASK} for each, with commas between"
+        )
+    for part in parts:
+        if part not in known:
+            raise DataError(
+                f"--context is {shortened(repr(text))}: {shortened(repr(part))} is no token of {problem.name}; "
+                f"use {shortened(', '.join(labels), 60)}, or {MASK} for a mask"
+            )
+    return tuple(known[part] for part in parts)

@@ -31,7 +31,7 @@ def _law(law: Mapping[Context, Quantity], top: int | None = None) -> list[dict[s
     """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
     kept: Collection[Context] = law
     if top is not None:
-        from symguide.tables import most_probable
+        from symguide.answer_tables import most_probable
 
         kept = set(most_probable(law, top))
     return [{"tokens": list(x), "probability": _quantity(q)} for x, q in law.items() if x in kept]

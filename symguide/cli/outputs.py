@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from symguide.errors import DataError, SymguideError
+from symguide.errors import ChainTooLargeError, DataError, SymguideError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ __all__ = [
     "check_folder",
     "check_pdflatex",
     "long_integers",
+    "otherwise",
     "publish",
     "say",
     "write",
@@ -41,6 +42,18 @@ def busy(what: str) -> Iterator[None]:
 
     with screen(to_stderr=True).status(what):
         yield
+
+
+@contextmanager
+def otherwise(remedy: str) -> Iterator[None]:
+    """Chains that are too large are refused with what this command can do about them, if anything special."""
+    try:
+        yield
+    except ChainTooLargeError as error:
+        if not remedy:
+            raise
+        what, *_ = str(error).rpartition("; ")
+        raise ChainTooLargeError(f"{what}; {remedy}") from None
 
 
 @contextmanager
@@ -140,7 +153,7 @@ def publish(folder: str, documents: Mapping[str, str], pdf: bool) -> list[list[s
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from symguide.documents import compile_pdf
+    from symguide.article import compile_pdf
 
     place = Path(folder)
     try:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from symguide.rules import RULES
+
 __all__ = [
-    "COMMANDS",
+    "DONE",
+    "FAILED",
     "HORIZON",
     "JSON",
     "NOISE",
     "PROBLEM",
     "RULE",
-    "RULES",
     "TARGET",
     "Command",
     "Parameter",
@@ -25,8 +27,8 @@ __all__ = [
     "several",
 ]
 
-RULES = ("rate", "normalised")
-"""The names in :data:`symguide.tilt.RULES`, known here without SymPy."""
+DONE, FAILED = 0, 1
+"""Exit statuses of a command: all well; a check failed."""
 
 
 class Parameter(NamedTuple):
@@ -49,16 +51,9 @@ class Command(NamedTuple):
         return (self.run.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-COMMANDS: dict[str, Command] = {}
-"""Every command by name, in the order of the overview."""
-
-
-def command(name: str, *parameters: Parameter) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    def register(run: Callable[..., int]) -> Callable[..., int]:
-        COMMANDS[name] = Command(name, run, parameters)
-        return run
-
-    return register
+def command(name: str, *parameters: Parameter) -> Callable[[Callable[..., int]], Command]:
+    """Make a command of what runs it."""
+    return lambda run: Command(name, run, parameters)
 
 
 def option(*names: str, **settings: Any) -> Parameter:
@@ -75,7 +70,7 @@ def argument(name: str, **settings: Any) -> Parameter:
 
 PROBLEM = argument("problem", metavar="PROBLEM")
 TARGET = option("--target", metavar="CLASS", help="The class to guide towards.")
-RULE = option("--rule", metavar="|".join(RULES), choices=RULES, default="rate", help="Guidance rule  [rate].")
+RULE = option("--rule", metavar="|".join(RULES), choices=tuple(RULES), default="rate", help="Guidance rule  [rate].")
 W = several("--w", "W", "Guidance strengths w >= -1: -1 unconditional, 0 conditional.")
 U = several("--u", "U", "Mask fractions in [0, 1]: 1 all masked, 0 the end.")
 T = several("--t", "T", "Times, instead of mask fractions; with --noise.")

@@ -1,0 +1,56 @@
+"""``symguide prove``: derivations run, checked and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symguide.cli.arguments import digits_of
+from symguide.cli.machine import proof_document as proof_for_machines
+from symguide.cli.outputs import check_folder, check_pdflatex, publish, write_json
+from symguide.cli.parameters import DONE, FAILED, JSON, argument, command, option
+
+__all__ = ["prove_command"]
+
+
+@command(
+    "prove",
+    argument("names", metavar="[NAME...]", nargs=-1, required=False),
+    option("--out", metavar="DIR", default="out", help="Where the LaTeX goes, a file per derivation  [out]."),
+    option("--pdf", is_flag=True, help="PDF too, by pdflatex."),
+    option("--digits", metavar="N", default="50", help="Decimal digits at which instances are verified  [50]."),
+    JSON,
+)
+def prove_command(names: Sequence[str], out: str, pdf: bool, digits: str, as_json: bool) -> int:
+    """Run derivations: derive, check, write LaTeX.
+
+    Every derivation, or those of some names: each step is checked, the claim is tried on the built-in instances, real
+    data included, and a document is written. Exits with 1 if anything is refuted or unknown.
+    """
+    precision = digits_of(digits)
+    check_folder(out)
+    if pdf:
+        check_pdflatex()
+    from symguide.derivation import run, select
+    from symguide.proofs import proof_document
+    from symguide.report_tables import progress_bar, proof_tables
+    from symguide.tables import screen
+
+    derivations = select(names)
+    with progress_bar(derivations) as tell:
+        proofs = [run(derivation, precision, tell(derivation)) for derivation in derivations]
+    documents = {"-".join(proof.derivation.name.split()): proof_document([proof]) for proof in proofs}
+    files = publish(out, documents, pdf)
+    passed = all(proof.verdict.passes for proof in proofs)
+    if as_json:
+        write_json(
+            {
+                "digits": precision,
+                "verdict": str(min(proof.verdict for proof in proofs)),
+                "derivations": [
+                    proof_for_machines(proof) | {"files": written} for proof, written in zip(proofs, files, strict=True)
+                ],
+            }
+        )
+    console = screen(to_stderr=as_json)
+    console.print(proof_tables(proofs, [name for written in files for name in written], console.width))
+    return DONE if passed else FAILED
