@@ -336,7 +336,7 @@ def _begin(flow: Flow, start: Distribution | Context | None) -> np.ndarray:
     for context, probability in zip(start.states, start.probabilities, strict=True):
         if context not in index:
             raise DataError(
-                f"start {format_context(context)}: no part of the flow speaks of it, so nothing would ever happen to it; "
+                f"start {format_context(context)}: no part of the flow speaks of it, so nothing would happen there; "
                 "start from contexts that the parts reach"
             )
         law[index[context]] = probability
