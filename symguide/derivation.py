@@ -76,6 +76,12 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             "arXiv:2412.10193 (2024)",
             "https://arxiv.org/abs/2412.10193",
         ),
+        "Campbell2022": Reference(
+            "A. Campbell, J. Benton, V. De Bortoli, T. Rainforth, G. Deligiannidis, A. Doucet",
+            "A Continuous Time Framework for Discrete Denoising Models",
+            "arXiv:2205.14987 (2022)",
+            "https://arxiv.org/abs/2205.14987",
+        ),
         "McCurdy1984": Reference(
             "A. McCurdy, K. C. Ng, B. N. Parlett",
             "Accurate computation of divided differences of the exponential function",
@@ -348,7 +354,7 @@ def catalogue() -> Mapping[str, Derivation]:
         Where the files are missing, and for a file without a derivation.
 
     >>> list(catalogue())
-    ['single token', 'two tokens']
+    ['single token', 'tau leaping', 'two tokens']
     """
     found: dict[str, Derivation] = {}
     for path in sorted(_folder().glob("[!_]*.py")):
