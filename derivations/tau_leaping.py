@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import flint
 import numpy as np
@@ -299,7 +299,7 @@ def _telescopes(content: Content) -> tuple[Verdict, str]:
     """Products of powers with one exponent, by the product of their bases."""
     for left, right in (item.args for item in content):
         assert isinstance(left, Product)
-        ((number, low, high),), (base, exponent) = left.limits, left.function.as_base_exp()
+        ((number, low, high),), (base, exponent) = left.limits, cast(Any, left.function).as_base_exp()
         product = prod(base.subs(number, k) for k in range(int(low), int(high) + 1))
         if product**exponent != right:
             return Verdict.REFUTED, f"the bases multiply to {product}, which gives {product**exponent}"
