@@ -45,6 +45,9 @@ ACCURACY = 1e-9
 FEWEST, MOST = 64, 16_384
 """Runge–Kutta steps to begin with, and at most."""
 
+STIFFEST = 2_000.0
+"""Largest expected number of reveals of one position, were it revealed again and again, that is stepped through."""
+
 
 @dataclass(frozen=True, eq=False)
 class DiscretisationError:
@@ -167,6 +170,11 @@ def leading_error(
     frozen = _operator(updates, menus.rates, -menus.rates * menus.paces / 2, 2)
     defects = [_operator(updates, part, nothing, 1) for part in (still, turning)]
     times = _interval(schedule, time)
+    if float(menus.paces.max()) * float(schedule.clock_at(times[1])) > STIFFEST:
+        raise SymguideError(
+            f"guidance strength w is {strength}: rates reach {float(menus.paces.max()):.3g}, too large for the leading "
+            "error to be integrated; use a smaller w"
+        )
     hazard, slope = _hazards(schedule)
 
     def drift(at: float, state: np.ndarray) -> np.ndarray:
@@ -246,7 +254,7 @@ def _interval(schedule: NoiseSchedule, time: object) -> tuple[float, float]:
             f"time t is {last:g}: the error is of first order in the step inside (0, {schedule.horizon}), a finite "
             "interval, only; read the law there"
         )
-    if schedule.hazard_at(schedule.horizon) is sympy.oo:
+    if schedule.hazard_at(schedule.horizon).is_infinite:
         raise ClockError(
             f"noise schedule {schedule.name!r}: its hazard is infinite at the start; start where it is finite"
         )

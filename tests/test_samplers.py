@@ -51,7 +51,7 @@ def charged(law: Distribution) -> dict[Any, Any]:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("sampler", [*ONE_STEP, "confidence"])
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(instance=instances(), w=st.integers(0, 3), last=st.sampled_from([Fraction(0), Fraction(1, 6)]))
 def test_every_sampler_is_its_rule_enumerated(
     sampler: str, rule: str, instance: Instance, w: int, last: Fraction
@@ -115,7 +115,7 @@ def test_an_open_strength_stays_open() -> None:
 
 # --- simulation -------------------------------------------------------------------------------------------------------
 
-RUNS = 40_000
+RUNS = 20_000
 
 
 def surprise(counts: Mapping[Any, int], law: Mapping[Any, float], runs: int) -> float:
@@ -165,7 +165,7 @@ def test_raw_ancestral_is_exact_for_one_position(w: Fraction, steps: int) -> Non
 
 
 @pytest.mark.parametrize("sampler", ONE_STEP)
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(instance=instances(), w=st.sampled_from([0.0, 0.5, 7.0, 60.0, 900.0]))
 def test_mass_stays_one_and_nothing_is_negative(sampler: str, instance: Instance, w: float) -> None:
     law = law_of(instance, sampler, w, [1, "1/2", "1/3", 0])
