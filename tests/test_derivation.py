@@ -54,10 +54,14 @@ def proofs() -> Mapping[str, Proof]:
 
 
 def test_catalogue() -> None:
-    assert list(DERIVATIONS) == ["single token", "two tokens"]
+    assert list(DERIVATIONS) == ["single token", "tau leaping", "two tokens"]
 
 
-@pytest.mark.parametrize("name", DERIVATIONS)
+CLOSED_FORMS = ("single token", "two tokens")
+"""Derivations of the law of a chain, whose instances are verified as solutions; others have tests of their own."""
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_every_step_is_proved_and_every_instance_agrees(name: str, proofs: Mapping[str, Proof]) -> None:
     proof = proofs[name]
     assert [str(outcome) for outcome in proof.failed] == []
@@ -179,7 +183,7 @@ def test_a_wrong_formula_for_the_data_is_caught_by_the_instance(monkeypatch: pyt
     assert Verdict.REFUTED in (found["residual"], found["integration"], found["balls"])
 
 
-@pytest.mark.parametrize("name", DERIVATIONS)
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_proved_formulas_hold_at_an_instance(name: str) -> None:
     """A second route: both sides in numbers, for concrete laws."""
     tried = 0
@@ -395,7 +399,7 @@ def test_a_derivation_that_cannot_be_one_is_refused(change: dict[str, Any], mess
 def test_selection() -> None:
     assert [x.name for x in select()] == list(DERIVATIONS)
     assert [x.name for x in select(["two-tokens", "single_token", "two tokens"])] == ["two tokens", "single token"]
-    with pytest.raises(SymguideError, match="derivation 'three tokens' is unknown; choose one of 'single token', 'two"):
+    with pytest.raises(SymguideError, match="derivation 'three tokens' is unknown; choose one of 'single token', 'tau"):
         select(["three tokens"])
 
 
