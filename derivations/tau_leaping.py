@@ -289,6 +289,8 @@ def _turn_signs() -> tuple[Any, Any]:
 
 # --- how steps are checked --------------------------------------------------------------------------------------------
 
+NOTHING_SHOWN = Verdict.UNKNOWN, "no formula is shown, so nothing was checked"
+
 
 def _derivatives(content: Content) -> tuple[Verdict, str]:
     """Identities, once derivatives are taken."""
@@ -297,6 +299,8 @@ def _derivatives(content: Content) -> tuple[Verdict, str]:
 
 def _telescopes(content: Content) -> tuple[Verdict, str]:
     """Products of powers with one exponent, by the product of their bases."""
+    if not content:
+        return NOTHING_SHOWN
     for left, right in (item.args for item in content):
         assert isinstance(left, Product)
         ((number, low, high),), (base, exponent) = left.limits, cast(Any, left.function).as_base_exp()
@@ -308,6 +312,8 @@ def _telescopes(content: Content) -> tuple[Verdict, str]:
 
 def _of_engine(content: Content) -> tuple[Verdict, str]:
     """Whether the product is what the engine's kernels leave of the mask, with general rates of six tokens."""
+    if not content:
+        return NOTHING_SHOWN
     found = _left_masked("tau-leaping", READ)
     for _, product in (item.args for item in content):
         ratio = found / product.doit()
