@@ -17,10 +17,10 @@ import flint
 import numpy as np
 from sympy import Abs, Derivative, Function, Gt, Integer, Lambda, Product, Rational, Sum, Tuple, exp, log
 
-from symguide.arithmetic import BALLS, FLINT, SYMBOLIC
+from symguide.arithmetic import BALLS, FLINT, FLOATS, SYMBOLIC
 from symguide.bounds import from_origin, of_numbers, on_interval
 from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.derivation import Claim, Derivation, Figure, Instance, Step
 from symguide.evidence import Evidence, Verdict
 from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
 from symguide.flow import Flow, run
@@ -49,7 +49,8 @@ v: Any = symbol("v", integer=True, nonnegative=True)
 n: Any = symbol("n", integer=True, positive=True)
 x: Any = symbol("Lambda", nonnegative=True)
 h, mask = symbol("h", positive=True), symbol("P_M", positive=True)
-q: Any = Function("q", positive=True)
+delta, share = symbol("delta", positive=True), symbol("q_0", positive=True)
+q, hazard, keep = (cast(Any, Function(name, positive=True)) for name in ("q", "beta", "kappa"))
 TV: Any = Function("TV")(Z)
 HALF = Rational(1, 2)
 
@@ -64,7 +65,13 @@ def over_tokens(form: Any) -> Any:
 
 
 INTENSITY = (p(v, True) / p(v)) ** w * p(v, True)
-PLAIN = Meaning({q: Lambda(v, INTENSITY)}, {Z: rate}, representative(1).definitions)
+PLAIN = Meaning(
+    {q: Lambda(v, INTENSITY), hazard: Lambda(t, log_linear().hazard), keep: Lambda(x, 1 - x * exp(-x))},
+    {Z: rate},
+    representative(1).definitions,
+)
+# On interval-overlap, for the first step of 50.
+CLAMPED = Meaning(rules={delta: Rational(1, STEPS), share: Rational(1, 6)})
 DISTANCE = times(HALF, Abs(mask) + over_tokens(Abs(q(v) / Z - (1 - mask) * q(v) / Z)))
 
 FROZEN = 1 - Z / n * exp(-Z / n)
@@ -119,6 +126,15 @@ def derivation() -> Derivation:
             Instance("two independent tokens, clamps", _clamps_in_two_tokens),
             Instance("squares-overlap, parallel updates", _parallel_updates),
         ),
+        figures=(
+            Figure(
+                "tau leaping curves",
+                r"Total variation to the terminal law after 25 of 50 steps, on interval-overlap. Vertical lines: where "
+                r"$\tau$-leaping is twice as far as the exact chain, and where it turns. Values below $10^{-8}$, "
+                r"and the 0 of the clamps, are left out.",
+                _draw,
+            ),
+        ),
     )
 
 
@@ -134,12 +150,9 @@ def _curve() -> tuple[Step, ...]:
         ),
         Step(
             "grid",
-            r"Under the hazard $\beta = -\alpha'/(1 - \alpha) = 1/t$ the step from $t = n/50$ has $h \beta = 1/n$:",
-            (
-                equal(log_linear().hazard, 1 / t),
-                equal(Rational(1, STEPS) * (1 / t).subs(t, n / STEPS), 1 / n),
-            ),
-            "The grid is uniform in $t$ with steps of $1/50$.",
+            r"Under the hazard $\beta = -\alpha'/(1 - \alpha) = 1/t$ the step from $t = n h$ has $h \beta = 1/n$:",
+            (equal(hazard(t), 1 / t), equal(h * hazard(n * h), 1 / n)),
+            "The grid is uniform in $t$; here $h = 1/50$.",
             identities(PLAIN),
         ),
         Step(
@@ -175,7 +188,6 @@ def _curve() -> tuple[Step, ...]:
 
 
 def _freezing() -> tuple[Step, ...]:
-    factor = 1 - x * exp(-x)
     return (
         Step(
             "leaving the exact curve",
@@ -189,11 +201,12 @@ def _freezing() -> tuple[Step, ...]:
         ),
         Step(
             "a position freezes",
-            r"The probability that a step with mean $\Lambda$ keeps the mask falls to $1 - 1/e$ at $\Lambda = 1$ and "
-            r"rises from there:",
+            r"The probability $\kappa(\Lambda)$ that a step with mean $\Lambda$ keeps the mask falls to $1 - 1/e$ at "
+            r"$\Lambda = 1$ and rises from there:",
             (
-                equal(Derivative(factor, x), -(1 - x) * exp(-x)),
-                equal(factor.subs(x, 1), 1 - exp(-1)),
+                equal(keep(x), 1 - x * exp(-x)),
+                equal(Derivative(1 - x * exp(-x), x), -(1 - x) * exp(-x)),
+                equal(keep(Integer(1)), 1 - exp(-1)),
             ),
             r"The slope $-(1 - \Lambda) e^{-\Lambda}$ has the sign of $\Lambda - 1$.",
             _derivatives,
@@ -250,7 +263,6 @@ def _freezing() -> tuple[Step, ...]:
 
 
 def _other_samplers() -> tuple[Step, ...]:
-    clamped = Rational(1, STEPS) / 3
     return (
         Step(
             "Euler does not turn",
@@ -269,12 +281,12 @@ def _other_samplers() -> tuple[Step, ...]:
             "entry by entry, rates are flattened",
             r"Clamped entry by entry, all tokens with $h \beta q(v) \geq 1$ are shown with equal probability, whatever "
             r"their rates. On interval-overlap, as $w \to \infty$, the first step shows one of four guided tokens, "
-            r"each clamped at 1, or of two others with $h \beta q(v) = \frac{1}{50} \cdot \frac{1}{6}$. The two have a "
-            r"share of the terminal law that tends to 0, but are shown with",
-            (equal(clamped / (4 + clamped), Rational(1, 601)),),
+            r"each clamped at 1, or of two others with $q_0 = \frac{1}{6}$, whatever $w$, and $\delta = h \beta = "
+            r"\frac{1}{50}$. The two have a share of the terminal law that tends to 0, but are shown with",
+            (equal(2 * delta * share / (4 + 2 * delta * share), Rational(1, 601)),),
             r"The clamped entries are divided by their sum, which is above 1. So $\mathrm{TV} \to 1/601$, though it is "
             r"0 at $w = 8$: the curve turns, by another mechanism than freezing.",
-            identities(PLAIN),
+            identities(CLAMPED),
         ),
     )
 
@@ -329,6 +341,30 @@ def _left_masked(sampler: str, count: int) -> Any:
     menus = Menus(rates, rates / Z, np.array([[Z]], dtype=object), np.array([[True]]), SYMBOLIC)
     kernels = [step_kernel(sampler, updates, menus, step) for step in GRID[:count]]
     return run(Flow(tuple(kernels)))[(None,)]
+
+
+def _draw(axes: Any) -> None:
+    """Four curves against ``w``, from the engine."""
+    problem = load("interval-overlap")
+    strengths = np.linspace(0.0, 11.0, 111)
+    names = {
+        "tau-leaping": "tau-leaping, jumps rejected",
+        "euler-entrywise": "Euler, clamped entry by entry",
+        "euler": "Euler, clamped and renormalised",
+        "first-hitting": "exact chain",
+    }
+    for sampler, label in names.items():
+        values = []
+        for strength in strengths.tolist():
+            law = run(sampler_flow(problem, sampler, strength, GRID[:READ], rule="rate"))
+            end = run(Flow((exact_segment(guidance(problem), strength, Fraction(0), FLOATS),)))
+            values.append(float(total_variation(law, end)))
+        shown = np.where(np.array(values) > 1e-8, values, np.nan)
+        axes.semilogy(strengths, shown, label=label, linestyle="--" if sampler == "first-hitting" else "-")
+    for low, high in (LEAVE, TURN):
+        axes.axvline(np.log2((3 * float(low + high) / 2 - 1) / 2), color="0.7", linewidth=1)
+    axes.set(xlabel="guidance strength w", ylabel="TV to the terminal law", xlim=(0, 11), ylim=(1e-8, 2))
+    axes.legend(frameon=False, loc="lower right")
 
 
 # --- on data ----------------------------------------------------------------------------------------------------------

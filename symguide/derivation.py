@@ -21,6 +21,7 @@ __all__ = [
     "REFERENCES",
     "Claim",
     "Derivation",
+    "Figure",
     "Instance",
     "Outcome",
     "Progress",
@@ -156,6 +157,24 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: its name, a caption in LaTeX prose, and what draws it into Matplotlib axes. It is no part of a proof.
+
+    >>> Figure("nothing", "Nothing.", lambda axes: None).file
+    'nothing.pdf'
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[Any], None]
+
+    @property
+    def file(self) -> str:
+        """What its file is called."""
+        return "-".join(self.name.split()) + ".pdf"
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """A result with its proof.
 
@@ -173,6 +192,8 @@ class Derivation:
         Keys of :data:`REFERENCES`.
     instances
         On what data the claim is tried besides.
+    figures
+        What its document shows.
 
     Raises
     ------
@@ -193,6 +214,7 @@ class Derivation:
     steps: tuple[Step, ...]
     citations: tuple[str, ...] = ()
     instances: tuple[Instance, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     def __post_init__(self) -> None:
         for key in self.citations:

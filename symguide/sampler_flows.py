@@ -187,7 +187,7 @@ def tilt_at(tilt: Tilt, w: Number) -> Tilt:
     >>> tilt_at(guidance(load("xor")), Fraction(0)).is_symbolic, tilt_at(guidance(load("xor")), Fraction(1)).is_symbolic
     (False, True)
     """
-    return tilt.at(w) if w in (-1, 0) else tilt
+    return tilt.at(Fraction(int(w))) if w in (-1, 0) else tilt
 
 
 def value_of(w: Number, arithmetic: Arithmetic) -> Any:
