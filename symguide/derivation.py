@@ -376,7 +376,7 @@ def catalogue() -> Mapping[str, Derivation]:
         Where the files are missing, and for a file without a derivation.
 
     >>> list(catalogue())
-    ['single token', 'tau leaping', 'two tokens']
+    ['joint normalisation', 'single token', 'tau leaping', 'two tokens']
     """
     found: dict[str, Derivation] = {}
     for path in sorted(_folder().glob("[!_]*.py")):
