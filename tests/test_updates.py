@@ -15,6 +15,7 @@ from symguide.arithmetic import FLOATS, RATIONAL
 from symguide.contexts import MASKED
 from symguide.datasets import load
 from symguide.errors import ChainTooLargeError, DataError, StrengthError
+from symguide.law import TableLaw
 from symguide.mixture import ClassMixture, Problem
 from symguide.tilt import guidance
 from symguide.updates import INSTANT, parallel_updates
@@ -121,11 +122,24 @@ def test_ranks_find_ties_at_any_strength() -> None:
         updates.ranks(sympy.Symbol("w"))
 
 
+@pytest.mark.parametrize(("w", "ratio"), [(Fraction(1), 4), (Fraction(1, 2), 8), (Fraction(1, 3), 16)])
+def test_ties_of_different_powers_at_one_strength(w: Fraction, ratio: int) -> None:
+    """``(1/2)^{1+w} a^{−w} = (1/4)^{1+w} b^{−w}`` where ``a/b = 2^{(1+w)/w}``; irrational at fractional strengths."""
+    conditional = TableLaw.from_mapping(3, 1, {(0,): "1/2", (1,): "1/4", (2,): "1/4"})
+    whole = 2 * ratio
+    unconditional = TableLaw.from_mapping(
+        3, 1, {(0,): Fraction(ratio, whole), (1,): Fraction(1, whole), (2,): Fraction(ratio - 1, whole)}
+    )
+    updates = parallel_updates(guidance(Problem(conditional, unconditional)))
+    ranks = updates.ranks(w)[0].tolist()
+    assert ranks[0] == ranks[1] > ranks[2]
+    later = updates.ranks(w + 1)[0].tolist()
+    assert later[1] > later[0]
+
+
 def test_ranks_of_floats_forgive_rounding() -> None:
-    third = 1 / 3
-    laws = {
-        "a": ("1/2", {(0,): third, (1,): third, (2,): 1 - 2 * third}),
-        "b": ("1/2", {(0,): 0.3, (1,): 0.3, (2,): 0.4}),
-    }
-    ranks = parallel_updates(guidance(ClassMixture.of(3, 1, laws).problem("a"))).ranks(0.5)
-    assert ranks[0, 0] == ranks[0, 1] > ranks[0, 2]
+    target = {(0,): 0.3, (1,): 0.1 + 0.2, (2,): 0.4}
+    laws = {"a": ("1/2", target), "b": ("1/2", {(0,): 0.3, (1,): 0.3, (2,): 0.4})}
+    for w in (0.5, 1.0):
+        ranks = parallel_updates(guidance(ClassMixture.of(3, 1, laws).problem("a"))).ranks(w)
+        assert ranks[0, 0] == ranks[0, 1] < ranks[0, 2]
