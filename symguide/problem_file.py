@@ -306,7 +306,7 @@ def write_problem(data: Problem | ClassMixture, target: str | None = None) -> st
             laws = {"conditional": data.conditional, "unconditional": data.unconditional}
             pair = {key: _spell_law(law, f"{name}: {key} law") for key, law in laws.items()}
             return _layout({**_heading(data.conditional, None, data.labels), "pair": pair}) + "\n"
-        data, target = _two_classes(data), data.target
+        data, target = data.classes or _two_classes(data), data.target
     elif target is not None and target not in data.laws:
         raise DataError(f"{name}: target {target!r} is no class, so nothing guides to it; {_choices(data)}")
     classes = {

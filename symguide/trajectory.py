@@ -109,6 +109,13 @@ class Survival:
     error
         The relative error of whichever is smaller, TV or ``1 − TV``, and of its logarithm where the number itself
         leaves the range of doubles; estimated, given the rates.
+
+    >>> from symguide.datasets import load
+    >>> from symguide.lattice import lattice
+    >>> from symguide.tilt import guidance
+    >>> chain = lattice(guidance(load("hypercubes-5d"), "normalised")).at(1.0)
+    >>> abs(survival(chain, 0.5).value - (1 - (1 - exp(-0.5)) ** 5)) < 1e-15
+    True
     """
 
     value: float
