@@ -63,6 +63,12 @@ class Chain(Generic[V]):
         For a lumped chain, how many contexts each state stands for; ``None`` where every state is one context.
     is_part
         Whether contexts were left out, as by :meth:`ancestors`: exit rates then count reveals that are not listed.
+
+    >>> from symguide.datasets import load
+    >>> from symguide.tilt import guidance
+    >>> chain = guided_chain(guidance(load("xor")))
+    >>> chain.states[:3], chain.exit_rate(0) == ExpSum.constant(Fraction(2)), chain.incoming[1][0].source
+    (((None, None), (None, 0), (None, 1)), True, 0)
     """
 
     vocabulary: int

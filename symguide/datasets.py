@@ -140,8 +140,8 @@ def _name(spec: str) -> str:
     if name not in DATASETS:
         near = "".join(f"did you mean {match!r}? " for match in get_close_matches(name, DATASETS, 1))
         raise DataError(
-            f"there is no built-in instance {shortened(repr(name))}, so there are no data; {near}choose one of {', '.join(DATASETS)}, "
-            "or name a problem file"
+            f"there is no built-in instance {shortened(repr(name))}, so there are no data; {near}choose one of "
+            f"{', '.join(DATASETS)}, or name a problem file"
         )
     return name
 
