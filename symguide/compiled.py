@@ -7,7 +7,6 @@ NumPy functions keep twelve digits wherever the value is a normal double, whatev
 # SymPy types the parts of its trees as Basic; here they are expressions.
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -26,6 +25,7 @@ from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp
 from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
 from symguide.exp_dd import exp_dd
 from symguide.number import Number, read_number, shown
+from symguide.numeral import long_integers
 from symguide.program import Program
 from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution
@@ -506,12 +506,8 @@ def enclose(
     [0.36787944117144232160 +/- 4.48e-21]
     """
     symbols = list(values)
-    limit = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)  # lambdify writes the expression into a docstring, whatever its length
-    try:
+    with long_integers():  # lambdify writes the expression into a docstring, whatever its length
         function = compile_expression(expression, symbols, definitions, "balls")
-    finally:
-        sys.set_int_max_str_digits(limit)
     return _refined(
         lambda *balls: then(function(*balls)), lambda: [BALLS.number(values[symbol]) for symbol in symbols], digits
     )
