@@ -57,8 +57,8 @@ def answer_tables(answer: Answer, times: Sequence[Number], top: int | None, widt
     >>> from symguide.answers import answer
     >>> from symguide.datasets import load
     >>> tables = answer_tables(answer(load("xor"), [Fraction(1)], [Fraction(1, 2)]), [], None, 80)
-    >>> [str(part) for part in tables.renderables if isinstance(part, Text)]
-    ['Terminal law', 'Distance to the terminal law   TV(P(u), P(0))', 'Functionals of the terminal law']
+    >>> [str(part) for part in tables.renderables if isinstance(part, Text)][:2]
+    ['Terminal law   × relative to p(x|z)', 'Distance to the terminal law   TV(P(u), P(0))']
     """
     by_strength: dict[Number, list[Result]] = {}
     for result in answer.results:
@@ -115,6 +115,8 @@ def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, wi
     elif size > len(shown):
         left_out = f"{size - len(shown):,} of {size:,} left out"
         heading.append(f"   the {count} most probable at each w, {left_out}", "not bold dim")
+    elif any(result.w != 0 for result in results):
+        heading.append("   × relative to p(x|z)", "not bold dim")
     columns = [
         _strength(problem, result, shown, set(mine)).without_stray(1)
         for result, mine in zip(results, most, strict=True)

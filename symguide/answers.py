@@ -234,12 +234,22 @@ def read_fraction(value: object) -> Number:
     """
     fraction = read_number(value, "mask fraction u", ClockError)
     if isinstance(fraction, Expr):
-        inside = fraction.is_number and fraction.is_real and bool(fraction >= 0) and bool(fraction <= 1)
+        inside = fraction.is_number and fraction.is_real and _decided(fraction >= 0) and _decided(fraction <= 1)
     else:
         inside = 0 <= fraction <= 1
     if not inside:
         raise ClockError(f"mask fraction u is {shown(fraction)}: outside [0, 1] the law is not defined; correct it")
     return fraction
+
+
+def _decided(relation: Any) -> bool:
+    """Whether a relation between numbers holds, refused where SymPy cannot tell: within 10^−4000 or so of equality."""
+    if relation not in (True, False):
+        raise ClockError(
+            f"mask fraction u is {shown(relation.lhs)}: it cannot be told from {relation.rhs}, an end of the clock; "
+            "give that end, or a time further inside"
+        )
+    return bool(relation)
 
 
 def _remarks(results: Sequence[Result]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from symguide.characters import character_models
 from symguide.errors import DataError
 from symguide.mixture import ClassMixture, Problem
+from symguide.numeral import shortened
 from symguide.products import ProductLaw
 
 __all__ = ["DATASETS", "Dataset", "load", "load_mixture"]
@@ -32,7 +33,7 @@ _OWN = "an example of this package's own"
 
 _LARGEST = 10**6
 """Tokens that a hypercube's support lists in all; a larger one is a product."""
-_MOST_POSITIONS = 10_000
+_MOST_POSITIONS, _MOST_TOKENS = 10_000, 100_000
 _INK = 8
 """A pixel of the digits counts the inked points of a 4 × 4 block, 0..16; it is set when at least half of them are."""
 
@@ -157,8 +158,8 @@ def _name(spec: str) -> str:
     if name not in DATASETS:
         near = "".join(f"did you mean {match!r}? " for match in get_close_matches(name, DATASETS, 1))
         raise DataError(
-            f"there is no built-in instance {name!r}, so there are no data; {near}choose one of {', '.join(DATASETS)}, "
-            "or name a problem file"
+            f"there is no built-in instance {shortened(repr(name))}, so there are no data; {near}choose one of "
+            f"{', '.join(DATASETS)}, or name a problem file"
         )
     return name
 
@@ -257,6 +258,8 @@ def _hypercubes(D: int = 5, side: int = 3, overlap: int = 1) -> ClassMixture:
         )
     if D > _MOST_POSITIONS:
         raise DataError(f"hypercubes: D is {D}, more positions than the {_MOST_POSITIONS} that are carried; lower D")
+    if side > _MOST_TOKENS:
+        raise DataError(f"hypercubes: side is {side}, more tokens than the {_MOST_TOKENS} that are carried; lower side")
     start = side - overlap
     if log10(D) + D * log10(side) > log10(_LARGEST):
         weights = [{first + v: Fraction(1, side) for v in range(side)} for first in (0, start)]

@@ -145,6 +145,23 @@ def test_both_ends_of_the_clock(path: str) -> None:
         assert end.terminal[2, 2] == Quantity(0.04, Fraction(1, 25))
 
 
+def test_the_start_of_the_clock_is_exact_at_every_strength() -> None:
+    (result,) = answer(HARD["squares"].problem, [HALF], [Fraction(1)], states=True).results
+    assert result.states is not None
+    start, *others = result.states.values()
+    assert (start.exact, {other.exact for other in others}) == (1, {0})
+    assert (result.tv, result.log_tv, result.log_minus_log_tv) == (Quantity(1.0, Fraction(1)), 0.0, None)
+
+
+def test_a_start_that_is_never_left_has_no_distance() -> None:
+    """Laws that exclude one another, between the two: every intensity is zero."""
+    dead = pair(2, 1, {(0,): 1}, {(1,): 1}).problem
+    for path in CONTEXT_PATHS[1:]:
+        (result,) = answer(dead, [-HALF], [Fraction(1)], path=path).results
+        assert result.tv is not None
+        assert (result.tv.value, result.log_tv, result.log_minus_log_tv) == (0.0, None, None)
+
+
 def test_exact_forms() -> None:
     (result,) = answer(HARD["squares"].problem, [Fraction(1)], [HALF], states=True).results
     assert result.tv is not None

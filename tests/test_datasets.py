@@ -269,6 +269,7 @@ def test_default_target_that_is_not_among_the_classes():
         ("hypercubes:D=0", "D is 0"),
         ("hypercubes:side=0", "side is 0"),
         ("hypercubes:side=2,overlap=3", "overlap is 3, but the side is 2"),
+        ("hypercubes:D=1,side=100001", "hypercubes: side is 100001, more tokens.*lower side"),
         ("hypercubes:D=999999999,side=1", "hypercubes: D is 999999999, more positions.*lower D"),
         ("hypercubes:D=99999999999999999999", "D is '99999999999999999999'"),
         ("words:length=0", "length is 0"),
