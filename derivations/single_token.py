@@ -197,7 +197,9 @@ def derivation() -> Derivation:
         ),
         citations=("He2025", "Nisonoff2024", "Rojas2025", "McCurdy1984"),
         instances=tuple(
-            on(name, rule) for name in ("interval-overlap", "interval-disjoint") for rule in ("rate", "normalised")
+            on(name, rule)
+            for name in ("interval-overlap", "interval-disjoint", "digits:patch=1x1,row=3,column=3")
+            for rule in ("rate", "normalised")
         ),
     )
 

@@ -61,6 +61,14 @@ class Chain(Generic[V]):
         unconditional one: then ``w = −1`` is a chain of its own, on more contexts.
     multiplicity
         For a lumped chain, how many contexts each state stands for; ``None`` where every state is one context.
+    is_part
+        Whether contexts were left out, as by :meth:`ancestors`: exit rates then count reveals that are not listed.
+
+    >>> from symguide.datasets import load
+    >>> from symguide.tilt import guidance
+    >>> chain = guided_chain(guidance(load("xor")))
+    >>> chain.states[:3], chain.exit_rate(0) == ExpSum.constant(Fraction(2)), chain.incoming[1][0].source
+    (((None, None), (None, 0), (None, 1)), True, 0)
     """
 
     vocabulary: int
@@ -72,6 +80,7 @@ class Chain(Generic[V]):
     arithmetic: Arithmetic | None = None
     includes_unconditional: bool = True
     multiplicity: tuple[int, ...] | None = None
+    is_part: bool = False
 
     @cached_property
     def index(self) -> Mapping[Context, int]:
@@ -99,6 +108,20 @@ class Chain(Generic[V]):
         """Indices of the contexts that will be left."""
         absorbing = {*self.terminal, *self.dead}
         return tuple(j for j in range(len(self.states)) if j not in absorbing)
+
+    @cached_property
+    def paces(self) -> tuple[int, ...] | None:
+        """Which exit rate the contexts have that show the start and 0, 1, … tokens more, while they will be left.
+
+        ``None`` where their number does not decide the rate. It does under the normalised rule: ``Λ`` counts masks.
+        """
+        rates: dict[int, set[int]] = {}
+        for context, rate in zip(self.states, self.exit_of, strict=True):
+            rates.setdefault(self.length - context.count(None), set()).add(rate)
+        lively = {self.length - self.states[j].count(None) for j in self.transient}
+        if any(len(rates[shown]) > 1 for shown in lively):
+            return None
+        return tuple(next(iter(rates[shown])) for shown in sorted(lively))
 
     @cached_property
     def is_rational(self) -> bool:
@@ -171,6 +194,7 @@ class Chain(Generic[V]):
             incoming=incoming,
             exit_of=tuple(self.exit_of[old] for old in kept),
             multiplicity=self.multiplicity and tuple(self.multiplicity[old] for old in kept),
+            is_part=self.is_part or len(kept) < len(self.states),
         )
 
     def jump_law(self, initial: Sequence[Any] | None = None) -> tuple[V, ...]:

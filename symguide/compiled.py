@@ -7,7 +7,6 @@ NumPy functions keep twelve digits wherever the value is a normal double, whatev
 # SymPy types the parts of its trees as Basic; here they are expressions.
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -25,7 +24,8 @@ from symguide.arithmetic import BALLS, power_float, power_parts
 from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp
 from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
 from symguide.exp_dd import exp_dd
-from symguide.number import Number, read_number
+from symguide.number import Number, read_number, shown
+from symguide.numeral import long_integers
 from symguide.program import Program
 from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution
@@ -428,7 +428,8 @@ def compile_solution(
         return values[0] if single else values
 
     def checked(strength: Any, at: Any) -> Any:
-        strength, at = np.asarray(strength, dtype=np.float64), np.asarray(at, dtype=np.float64)
+        strength = _doubles(strength, "guidance strength w", StrengthError)
+        at = _doubles(at, "mask fraction u" if schedule is None else "time t", ClockError)
         require_strength(strength, includes)
         if schedule is None:
             _require_fractions(at)
@@ -454,6 +455,17 @@ def _complement(solution: Solution, wanted: Sequence[Expr]) -> Mapping[Expr, Exp
 
 def _ball(value: Any) -> flint.arb:
     return value if isinstance(value, flint.arb) else BALLS.number(read_number(value, "argument of a ball function"))
+
+
+def _doubles(value: object, what: str, error: type[SymguideError]) -> np.ndarray:
+    """Numbers of any kind as doubles; text is never read, and truth values are no numbers."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "fiuO":
+            return array.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    raise error(f"{what} is {shown(value)}: that is no array of numbers; give floats, integers or fractions")
 
 
 def _require_fractions(fraction: np.ndarray) -> None:
@@ -494,12 +506,8 @@ def enclose(
     [0.36787944117144232160 +/- 4.48e-21]
     """
     symbols = list(values)
-    limit = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)  # lambdify writes the expression into a docstring, whatever its length
-    try:
+    with long_integers():  # lambdify writes the expression into a docstring, whatever its length
         function = compile_expression(expression, symbols, definitions, "balls")
-    finally:
-        sys.set_int_max_str_digits(limit)
     return _refined(
         lambda *balls: then(function(*balls)), lambda: [BALLS.number(values[symbol]) for symbol in symbols], digits
     )

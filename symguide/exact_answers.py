@@ -66,6 +66,10 @@ def exact_results(
             tv, log_tv, log_minus_log_tv = Quantity.of(nothing), None, None
             leaving = set(chain.transient)
             at_u = [Quantity.of(nothing if j in leaving else weight) for j, weight in enumerate(weights)]
+        elif u == 1:
+            moves = 0 in chain.transient
+            tv, log_tv, log_minus_log_tv = Quantity.of(Fraction(moves)), 0.0 if moves else None, None
+            at_u = [Quantity.of(Fraction(j == 0)) for j in range(len(chain.states))]
         else:
             tv, log_tv, log_minus_log_tv = _tv(expansion, u)
             values = expansion.probabilities(-sympy.log(u_symbol)) if states else []
@@ -94,8 +98,6 @@ def _functionals(
 
 def _tv(expansion: Expansion[Expr], u: Number) -> tuple[Quantity, float | None, float | None]:
     """TV, its logarithm, and the logarithm of minus that."""
-    if u == 1:
-        return Quantity.of(expansion.arithmetic.number(Fraction(1))), 0.0, None
     tv = expansion.survival(-sympy.log(u_symbol))
     at = {u_symbol: to_sympy(u)}
     log_tv = enclose(tv, {}, at, then=lambda ball: ball.log())

@@ -75,13 +75,39 @@ class Expansion(Generic[V]):
         """``P_x(s)`` for every state."""
         return self.at(s, self.terms)
 
+    @property
+    def unfinished(self) -> Mapping[Nodes, V]:
+        """The terms of ``TV(P(s), P(∞)) = Σ_x P_x`` over the contexts that will be left.
+
+        Where the number of revealed tokens decides the exit rate (:attr:`Chain.paces`) it is a pure birth process, and
+        the sum over the contexts that show as many is ``Λ_0 ⋯ Λ_{m−1} exp_dd((Λ_0, …, Λ_m), s)``.
+        """
+        chain = self.chain
+        if chain.is_part or chain.paces is None:
+            return self.combine(chain.transient)
+        return self.births(chain.paces)
+
+    def births(self, paces: Nodes) -> Mapping[Nodes, V]:
+        """The terms of ``TV`` for a pure birth process with these exit rates, in the order of the births.
+
+        >>> from symguide.family import representative
+        >>> expand(representative(1).chain).births((0,))
+        {(0,): 1}
+        """
+        terms: dict[Nodes, Any] = {}
+        weight: Any = self.arithmetic.number(Fraction(1))
+        for place, pace in enumerate(paces):
+            terms[tuple(sorted(paces[: place + 1]))] = weight
+            weight = weight * self.chain.exit_rates[pace]
+        return terms
+
     def survival(self, s: Any) -> Any:
         """``TV(P(s), P(∞)) = P(neither terminal nor dead at s)``."""
-        return self.at(s, [self.combine(self.chain.transient)])[0]
+        return self.at(s, [self.unfinished])[0]
 
     def log_survival(self, s: float) -> float:
         """``ln TV`` in floats, formed in the log domain: finite where TV underflows."""
-        terms = self.combine(self.chain.transient)
+        terms = self.unfinished
         weights = _float_weights(self.chain, list(terms), s, log_exp_dd_float)
         coefficients = np.log([float(value) for value in terms.values()])  # pyright: ignore[reportArgumentType]
         return float(np.logaddexp.reduce(coefficients + np.array(weights)))

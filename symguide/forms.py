@@ -185,8 +185,12 @@ def tv_form(
 def _tv_terms(solution: Solution, limit: int | None, whole: Chain[Any]) -> tuple[dict[Any, Expr], int]:
     """The first terms of TV by the number of rates in them, which is that of tokens revealed, and how many there are.
 
-    An excerpt holds them in full where it holds every context that shows so many tokens.
+    An excerpt holds them in full where it holds every context that shows so many tokens, and knows them anyway where
+    that number decides the exit rate.
     """
+    if whole.paces is not None and (own := solution.named.chain.paces) is not None:
+        terms = solution.expansion.births(own)
+        return dict(islice(terms.items(), limit)), len(terms)
     lively = {whole.states[place] for place in whole.transient}
     terms = solution.expansion.combine(place for place, context in enumerate(solution.states) if context in lively)
     first = sorted(terms, key=lambda nodes: (len(nodes), nodes))[:limit]

@@ -82,6 +82,10 @@ class TableLaw(Law):
     """A law listed by its support: ``{token tuple: weight}``, every weight positive, their sum one.
 
     Build it with :meth:`from_mapping`, :meth:`from_array` or :meth:`symbolic`; the constructor takes checked weights.
+
+    >>> law = TableLaw.from_mapping(2, 2, {(0, 0): "1/2", (1, 1): "1/4", (1, 0): "1/4"})
+    >>> law.conditional((None, 0), 0)
+    {0: Fraction(2, 3), 1: Fraction(1, 3)}
     """
 
     vocabulary: int

@@ -1,11 +1,14 @@
-"""Numerals: how an exact number is spelled, and the one reader of such spellings; it needs no SymPy."""
+"""Numerals: how an exact number is spelled, however long, and the one reader of such spellings; it needs no SymPy."""
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 from symguide.errors import SymguideError
 
-__all__ = ["LONGEST", "read_numeral", "shortened"]
+__all__ = ["LONGEST", "long_integers", "read_numeral", "shortened"]
 
 LONGEST = 4000
 """Characters of the longest numeral; Python itself refuses to convert much longer ones."""
@@ -46,6 +49,22 @@ def read_numeral(text: str, what: str, error: type[SymguideError] = SymguideErro
         raise error(
             f"{what} is {shortened(repr(text))}: its denominator is zero, so it is no number; {_REMEDY}"
         ) from None
+
+
+@contextmanager
+def long_integers() -> Iterator[None]:
+    """Exact numbers may have more digits than Python writes by default.
+
+    >>> with long_integers():
+    ...     len(str(10**5000))
+    5001
+    """
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def shortened(text: str, most: int = 40) -> str:

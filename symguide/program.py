@@ -60,6 +60,11 @@ class Program:
         ``enclose(arguments, output)``: the value to double precision, by a means that never fails; or ``None``.
     logarithms
         Whether everything is to be run in wide numbers.
+
+    >>> from symguide.symbols import u, w
+    >>> function = Program(lambda: Tape([u**w], [w, u]), lambda: Tape([u**w], [w, u], in_logs=True))
+    >>> function([[2.0], [3.0]], [0.5, 0.25])[0].round(12).tolist()
+    [[0.25, 0.0625], [0.125, 0.015625]]
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from sympy import Expr
 from sympy.codegen.cfunctions import expm1, log1p
 
 from symguide.errors import ClockError
-from symguide.number import Number, read_number, to_sympy
+from symguide.number import Number, read_number, shown, to_sympy
 from symguide.schedule import NoiseSchedule, as_spelled, read_horizon
 from symguide.symbols import t, tau, u
 
@@ -28,6 +28,9 @@ __all__ = [
     "parse_schedule",
     "polynomial",
 ]
+
+_LARGEST_POWER = 10_000
+"""The highest power of a time that is taken."""
 
 _MD4 = "Shi et al. (MD4), arXiv:2406.04329, its masking schedules"
 _MDLM = "Sahoo et al. (MDLM), arXiv:2406.07524"
@@ -101,6 +104,11 @@ def polynomial(k: object = 2, horizon: object = 1) -> NoiseSchedule:
     """
     end = read_horizon(horizon, "polynomial")
     number, power = _read_parameter(k, "polynomial:k", 0)
+    if (power - _LARGEST_POWER).is_positive:
+        raise ClockError(
+            f"noise schedule 'polynomial': k is {shown(number)}: exact powers of times would have too many digits; "
+            f"choose it in (0, {_LARGEST_POWER}]"
+        )
     alpha, inverse = 1 - (t / end) ** power, end * u ** (1 / power)
     revealed = -cast(Expr, expm1(power * log1p(-tau / end)))
     return NoiseSchedule("polynomial", alpha, end, (("k", number),), _MD4, inverse, revealed)

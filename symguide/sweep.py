@@ -5,11 +5,10 @@ again continues, and rows do not depend on how the work was divided. All numbers
 :func:`symguide.answers.answer`.
 """
 
-import sys
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -25,6 +24,7 @@ from symguide.errors import DataError, SymguideError
 from symguide.local_processes import InThisProcess, LocalProcesses
 from symguide.mixture import Problem
 from symguide.number import Number, canonical_string, shown
+from symguide.numeral import long_integers
 from symguide.results import FUNCTIONALS, nearest
 from symguide.row_file import check_place, row_file
 from symguide.rules import RULES
@@ -167,7 +167,7 @@ def sweep(
     grid = _Grid(tuple(dict.fromkeys(cases)), asked, tuple(listed), tuple(dict.fromkeys(when)), path, forms)
     columns = {**COLUMNS, **FORMS} if forms else COLUMNS
     engine = InThisProcess() if executor is None else executor
-    with row_file(place, columns, _ORDER) as table, _long_integers():
+    with row_file(place, columns, _ORDER) as table, long_integers():
         tasks, kept = _missing(grid, table.keys, engine)
         if len(tasks) == 1 and isinstance(engine, LocalProcesses):
             engine = InThisProcess()  # a process would only have to start
@@ -279,7 +279,7 @@ def _workspace(case: Case, rule: str) -> tuple[Problem, dict[str, Any]]:
 def _compute(task: _Task) -> _Outcome:
     """The rows of a task; what fails at one strength does not touch the others."""
     rows, failures = [], []
-    with _ONE_AT_A_TIME, _long_integers():
+    with _ONE_AT_A_TIME, long_integers():
         for w in task.strengths:
             try:
                 rows += _rows(task, w)
@@ -332,17 +332,6 @@ def _row(task: _Task, path: str, notes: Sequence[str], result: Result, moment: M
 
 def _failure(task: _Task, w: Number, error: str) -> Failure:
     return Failure(task.case.name, task.case.target, task.rule, shown(canonical_string(w)), " ".join(error.split()))
-
-
-@contextmanager
-def _long_integers() -> Iterator[None]:
-    """Exact numbers may have more digits than Python writes by default."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.set_int_max_str_digits(before)
 
 
 # --- who does it ------------------------------------------------------------------------------------------------------

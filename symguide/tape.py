@@ -57,6 +57,10 @@ class Register:
         All operands have smaller ones.
     exponential
         Whether something that depends on an argument is exponentiated on the way to it.
+
+    >>> from symguide.symbols import w
+    >>> [(register.operation, register.mask) for register in Tape([3**w], [w]).registers]
+    [('constant', 0), ('argument', 1), ('exponential', 1)]
     """
 
     operation: str
@@ -70,13 +74,18 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Registers of one mask, by their places in the bank of that mask; places in sequence are a slice."""
+    """Registers of one mask, by their places in the bank of that mask; places in sequence are a slice.
+
+    >>> Rows.of(1, [2, 3, 4]), Rows.of(1, [2, 4]).listed()
+    (Rows(mask=1, places=slice(2, 5, None)), [2, 4])
+    """
 
     mask: int
     places: Any
 
     @classmethod
     def of(cls, mask: int, places: Sequence[int]) -> "Rows":
+        """From places in any sequence."""
         first, count = places[0], len(places)
         if list(places) == list(range(first, first + count)):
             return cls(mask, slice(first, first + count))
@@ -92,6 +101,10 @@ class Group:
     """Registers computed in one step: the same operation with operands of the same masks.
 
     ``given`` says that all operands are arguments, which are exact.
+
+    >>> from symguide.symbols import w
+    >>> [(group.operation, group.given) for group in Tape([3**w], [w]).groups][-1]
+    ('exponential', True)
     """
 
     operation: str

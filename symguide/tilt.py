@@ -39,6 +39,13 @@ class Tilt:
     ----------
     Nisonoff et al., arXiv:2406.01572, predictor-free guidance (rate power); Rojas et al., arXiv:2507.08965
     (normalised).
+
+    >>> from symguide.datasets import load
+    >>> tilt = guidance(load("interval-overlap"))
+    >>> [exponent for _, exponent in tilt.factors], tilt.normalised
+    ([w + 1, -w], False)
+    >>> tilt.intensities((None,), 0)[4]  # 1^w 1/6: the classes share the token evenly
+    ExpSum(terms=((Fraction(1, 1), Fraction(1, 6)),))
     """
 
     factors: tuple[tuple[Law, Expr], ...]

@@ -17,7 +17,7 @@ from sympy import Add, Expr, Integer, Mul, Sum, default_sort_key, exp, expand_mu
 
 from symguide.arithmetic import BALLS
 from symguide.chain import Chain
-from symguide.errors import SymguideError
+from symguide.errors import ClockError, SymguideError
 from symguide.evidence import Evidence, Verdict, weakest
 from symguide.exp_dd import exp_dd
 from symguide.exponentials import at_infinity, vanishes
@@ -151,6 +151,8 @@ def verify(
         raise SymguideError(f"digits is {digits!r}: agreement is counted in decimal digits; give 1 or more")
     candidate = Candidate.of(subject) if isinstance(subject, Solution) else subject
     fractions = u if isinstance(u, Sequence) and not isinstance(u, str) else [u]
+    if not fractions:
+        raise ClockError("there are no mask fractions u, so nothing would be integrated; give one or more in (0, 1]")
     evidence: dict[str, Evidence] = {}
     notes: list[str] = []
     with flint.ctx.workprec(8 * digits + 256), mpmath.workdps(2 * digits + 30):

@@ -276,7 +276,11 @@ class Wide:
 
 
 def stack(values: Sequence[Wide]) -> Wide:
-    """Several, broadcast against each other, along a new first axis."""
+    """Several, broadcast against each other, along a new first axis.
+
+    >>> stack([Wide.of([1.0, 2.0]), Wide.of(3.0)]).value().tolist()
+    [[1.0, 2.0], [3.0, 3.0]]
+    """
     return Wide(
         np.stack(np.broadcast_arrays(*(value.high for value in values))),
         np.stack(np.broadcast_arrays(*(value.low for value in values))),
@@ -285,7 +289,11 @@ def stack(values: Sequence[Wide]) -> Wide:
 
 
 def where(condition: Any, yes: Wide, no: Wide) -> Wide:
-    """Elementwise choice."""
+    """Elementwise choice.
+
+    >>> where(np.array([True, False]), Wide.of(1.0), Wide.of(2.0)).value().tolist()
+    [1.0, 2.0]
+    """
     return Wide(
         np.where(condition, yes.high, no.high),
         np.where(condition, yes.low, no.low),
@@ -294,7 +302,13 @@ def where(condition: Any, yes: Wide, no: Wide) -> Wide:
 
 
 def product_error(left: Any, right: Any, product: Any) -> Any:
-    """The rounding error of a product of doubles, exactly (Dekker 1971, Veltkamp's splitting)."""
+    """The rounding error of a product of doubles, exactly (Dekker 1971, Veltkamp's splitting).
+
+    >>> third = 1 / 3
+    >>> exact = Fraction(third) * Fraction(third) - Fraction(third * third)
+    >>> Fraction(product_error(third, third, third * third)) == exact
+    True
+    """
     split = 134217729.0
     c = split * left
     left_high = c - (c - left)

@@ -377,6 +377,25 @@ def test_bad_times_are_refused(time: float) -> None:
         compile_solution(solution, solution.tv, parse_schedule("linear"))(1.0, time)
 
 
+@pytest.mark.parametrize("value", ["1", "1/2", ["0", "1"], True, [True, False], 1j, [[0.5], [0.5, 1]], "nan"])
+def test_what_is_no_number_is_refused(value: Any) -> None:
+    solution = _solution(HARD["xor"], "rate")
+    tv = compile_solution(solution, solution.tv)
+    with pytest.raises(StrengthError, match=r"guidance strength w is .*: that is no array of numbers; give floats"):
+        tv(value, 0.5)
+    with pytest.raises(ClockError, match=r"mask fraction u is .*: that is no array of numbers"):
+        tv(0.5, value)
+    with pytest.raises(ClockError, match=r"time t is .*: that is no array of numbers"):
+        compile_solution(solution, solution.tv, parse_schedule("linear"))(0.5, value)
+
+
+def test_numbers_of_any_kind_are_taken() -> None:
+    solution = _solution(HARD["xor"], "rate")
+    tv = compile_solution(solution, solution.tv)
+    for half in (Fraction(1, 2), Rational(1, 2), np.float32(0.5), [Fraction(1, 2)]):
+        assert tv(half, half) == tv(0.5, 0.5)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_computes_the_same_function(target: str) -> None:
     a, b = symbols("a b", positive=True)

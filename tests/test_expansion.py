@@ -21,7 +21,8 @@ from symguide.errors import ChainTooLargeError
 from symguide.expansion import expand
 from symguide.family import rate_symbols, representative
 from symguide.naming import named
-from symguide.symbols import s, w
+from symguide.solution import powers_of_u
+from symguide.symbols import s, u, w
 from symguide.tilt import guidance
 
 rules = st.sampled_from(RULE_NAMES)
@@ -99,8 +100,46 @@ def test_sums_of_states_are_gathered(instance: Instance, rule: str, strength: fl
     assert together[0] == pytest.approx(sum(values[j] for j in chain.transient), rel=1e-13)
     assert together[1] == pytest.approx(sum(values[j] for j in chain.terminal), rel=1e-13)
     assert together[2] == 0
-    assert expansion.survival(clock) == together[0]
+    assert expansion.survival(clock) == pytest.approx(together[0], rel=1e-13)
     assert sum(values) == pytest.approx(1, rel=1e-13)
+
+
+@settings(max_examples=30)
+@given(instances(), st.sampled_from((Fraction(1, 3), Fraction(2), Fraction(9))))
+def test_the_normalised_rule_has_a_term_per_number_of_reveals(instance: Instance, strength: Fraction) -> None:
+    chain = guided_chain(guidance(instance.problem, "normalised"))
+    if chain.dead:
+        return
+    length = chain.length
+    assert chain.paces == tuple(chain.exit_of[chain.index[x]] for x in _one_way(chain)[:-1])
+    expansion = expand(named(chain, w).chain)
+    assert len(expansion.unfinished) == length
+    powers, conditions = powers_of_u(expansion.survival(s))
+    assert (sympy.expand(powers - 1 + (1 - u) ** length), conditions) == (0, frozenset())
+    # Summed over contexts, the terms are the same numbers.
+    with flint.ctx.workprec(200):
+        balls = expand(chain.over(BALLS, ball(strength)))
+        apart = balls.at(ball(Fraction(1, 2)), [balls.combine(chain.transient)])[0]
+        assert agree(balls.survival(ball(Fraction(1, 2))), apart)
+
+
+def _one_way(chain: Chain[Any]) -> list[Any]:
+    """Contexts from the start to the last terminal one, each reached from the one before."""
+    state, way = len(chain.states) - 1, [chain.states[-1]]
+    while chain.incoming[state]:
+        state = chain.incoming[state][0].source
+        way.append(chain.states[state])
+    return way[::-1]
+
+
+def test_exit_rates_that_differ_among_contexts_set_no_pace() -> None:
+    chain = guided_chain(guidance(HARD["slower sampling"].problem))
+    assert chain.paces is None
+    # One way through a chain has a pace, but is not all that TV sums over.
+    part = guided_chain(guidance(HARD["slower sampling"].problem, "normalised")).ancestors([(0, None)])
+    assert part.is_part and not chain.is_part
+    expansion = expand(part.over(RATIONAL, 1))
+    assert expansion.unfinished == expansion.combine(part.transient)
 
 
 def test_floats_broadcast_over_strengths_and_clocks() -> None:

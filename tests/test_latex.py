@@ -342,6 +342,14 @@ def test_total_variation_is_abridged_by_terms() -> None:
     )
 
 
+def test_total_variation_of_the_normalised_rule_is_short() -> None:
+    chain = guided_chain(guidance(load("words:length=3,top=5"), "normalised"))
+    whole, part = solve(chain), solve(excerpt(chain.ancestors(chain.states[-3:])))
+    for solution in (whole, part):
+        assert str(tv_form(solution, "powers of u", whole=chain)).count("u^{") == 2  # 3 u + u^3 − 3 u^2
+    assert tv_form(part, limit=2, whole=chain).missing == 1
+
+
 def test_lists_stop_after_two_pages_unless_all_is_asked_for() -> None:
     whole, _ = large()
     assert terminal_form(whole).missing > 0

@@ -23,6 +23,7 @@ from strategies import (
 from sympy import Integer, Rational, exp, log
 
 from symguide.chain import guided_chain
+from symguide.errors import ClockError
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import in_powers
 from symguide.family import rate_symbols, representative
@@ -223,6 +224,11 @@ def test_dead_contexts_keep_their_mass() -> None:
     solution = solve(guided_chain(tilt))
     assert solution.named.chain.dead
     assert_passes(verify(solution, 1))
+
+
+def test_nothing_to_integrate_is_refused() -> None:
+    with pytest.raises(ClockError, match="there are no mask fractions u"):
+        verify(solution_of(HARD["one token"]), 1, [])
 
 
 def test_evidence_has_no_truth_value() -> None:

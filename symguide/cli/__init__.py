@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from symguide.cli.arguments import gather
 from symguide.cli.export import export_command
 from symguide.cli.listing import list_command
-from symguide.cli.outputs import long_integers, say
+from symguide.cli.outputs import say
 from symguide.cli.parameters import DONE, Command
 from symguide.cli.prove import prove_command
 from symguide.cli.sample_law import sample_law_command
@@ -22,6 +22,7 @@ from symguide.cli.solve import solve_command
 from symguide.cli.sweep import sweep_command
 from symguide.cli.verify import verify_command
 from symguide.errors import SymguideError
+from symguide.numeral import long_integers
 
 if TYPE_CHECKING:
     import click

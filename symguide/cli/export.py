@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def export_command(
     places = [place for place in (latex, python) if place is not None]
     if not places:
         raise DataError("no output is named, so nothing would be written; add --latex FILE or --python FILE")
-    if len(set(places)) < len(places):
+    if len({place if place == "-" else os.path.realpath(place) for place in places}) < len(places):
         raise DataError(f"--latex and --python both name {places[0]!r}, so one would be lost; name two places")
     if context is not None and (python is not None or everything):
         other = "--all" if everything else "--python"

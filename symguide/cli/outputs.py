@@ -17,7 +17,6 @@ __all__ = [
     "busy",
     "check_folder",
     "check_pdflatex",
-    "long_integers",
     "otherwise",
     "publish",
     "say",
@@ -54,17 +53,6 @@ def otherwise(remedy: str) -> Iterator[None]:
             raise
         what, *_ = str(error).rpartition("; ")
         raise ChainTooLargeError(f"{what}; {remedy}") from None
-
-
-@contextmanager
-def long_integers() -> Iterator[None]:
-    """Exact numbers may have more digits than Python writes by default."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.set_int_max_str_digits(before)
 
 
 def write(texts: Mapping[str, str]) -> None:
