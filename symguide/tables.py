@@ -65,9 +65,10 @@ def token_text(problem: Problem, context: Context) -> str:
     >>> token_text(spelled, (0, 1)), token_text(spelled, (None, 1))
     ('no', '_o')
     """
-    labels = problem.labels
-    if labels is None:
+    if problem.labels is None:
         return format_context(context) if len(context) <= _SHORT else _runs(context)
+    # What a terminal would obey is spelled out.
+    labels = [label if label.isprintable() else repr(label)[1:-1] for label in problem.labels]
     if all(len(label) == 1 for label in labels):
         return "".join("_" if token is None else labels[token].replace(" ", "␣") for token in context)
     return " ".join(MASK if token is None else labels[token] for token in context)
