@@ -65,9 +65,10 @@ def token_text(problem: Problem, context: Context) -> str:
     >>> token_text(spelled, (0, 1)), token_text(spelled, (None, 1))
     ('no', '_o')
     """
-    labels = problem.labels
-    if labels is None:
+    if problem.labels is None:
         return format_context(context) if len(context) <= _SHORT else _runs(context)
+    # What a terminal would obey is spelled out.
+    labels = [label if label.isprintable() else repr(label)[1:-1] for label in problem.labels]
     if all(len(label) == 1 for label in labels):
         return "".join("_" if token is None else labels[token].replace(" ", "␣") for token in context)
     return " ".join(MASK if token is None else labels[token] for token in context)
@@ -134,7 +135,7 @@ def side_by_side(
     narrowest = max((wide(c, choices[-1]) for c in columns), default=0)
     longest = max(len(labels[0]), *(label.cell_len for label in labels[1]))
     # Long labels wrap, numbers never.
-    label_width = min(longest, max(_NARROWEST, width - 2 - narrowest))
+    label_width = min(longest, max(_NARROWEST, width - 2 - max(narrowest, width // 2)))
     room = width - 2 - label_width
     parts = next((p for p in choices if sum(wide(c, p) for c in columns) <= room), choices[-1])
     blocks: list[list[Column]] = [[]]
@@ -148,7 +149,7 @@ def side_by_side(
     tables: list[RenderableType] = [heading]
     for block in blocks:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False)
-        table.add_column(labels[0], style="bold", width=label_width + gap - 1, overflow="fold")
+        table.add_column(labels[0], style="bold", width=label_width, overflow="fold")
         for column in block:
             table.add_column(Text(column.title), no_wrap=True, min_width=wide(column, parts) - gap)
         lines = [column.lines(parts) for column in block]

@@ -470,7 +470,7 @@ def test_prove_writes_documents_and_says_what_holds(run: Run, tmp_path: Path) ->
     out = tmp_path / "new" / "folder"
     done = run("prove", "single-token", "--digits", "20", "--out", str(out))
     assert done.status == 0
-    assert re.search(r"^  single token +proved +[1-9]\d* +\d+ +\d+ +4 +\d", done.out, re.MULTILINE)
+    assert re.search(r"^  single token +proved +[1-9]\d* +\d+ +\d+ +6 +\d", done.out, re.MULTILINE)
     assert [path.name for path in out.iterdir()] == ["single-token.tex"]
     assert (out / "single-token.tex").read_text().startswith(r"\documentclass")
     assert str(out / "single-token.tex") in "".join(line.strip() for line in done.out.splitlines()[-3:])
