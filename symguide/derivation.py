@@ -114,6 +114,8 @@ class Claim:
 class Step:
     """One step: a plain name, a statement in LaTeX prose, formulas, why they hold, and the check they are put to.
 
+    What a step is given are formulas that earlier steps show; :func:`run` sees to that.
+
     >>> from sympy import Eq
     >>> from symguide.identities import identities
     >>> from symguide.symbols import u
@@ -127,11 +129,13 @@ class Step:
     content: Content
     justification: str
     check: Check
+    given: Content = ()
 
     def examine(self) -> Evidence:
-        """Put the formulas to the check; what a check cannot carry is *unknown*."""
+        """Put the formulas to the check, with those that are given; what a check cannot carry is *unknown*."""
         try:
-            return Evidence(self.name, *self.check(self.content))
+            found = self.check(self.content, self.given) if self.given else self.check(self.content)
+            return Evidence(self.name, *found)
         except SymguideError as problem:
             return Evidence(self.name, Verdict.UNKNOWN, str(problem))
 
@@ -307,7 +311,7 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
     for step in derivation.steps:
         tell(step.name, len(steps), total)
         begun = perf_counter()
-        evidence = step.examine()
+        evidence = _without_ground(step, derivation.steps[: len(steps)]) or step.examine()
         steps.append(Outcome(step.name, (evidence,), perf_counter() - begun))
     for instance in derivation.instances:
         tell(instance.name, len(steps) + len(instances), total)
@@ -317,6 +321,15 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
     tell("", total, total)
     steps.append(Outcome("claim", (_claimed(derivation),), 0.0))
     return Proof(derivation, tuple(steps), tuple(instances))
+
+
+def _without_ground(step: Step, earlier: Sequence[Step]) -> Evidence | None:
+    """What a step takes as given and no step before it shows."""
+    shown = {item for other in earlier for item in other.content}
+    for item in step.given:
+        if item not in shown:
+            return Evidence(step.name, Verdict.UNKNOWN, f"{sentence(item)} is used, but no earlier step shows it")
+    return None
 
 
 def _claimed(derivation: Derivation) -> Evidence:

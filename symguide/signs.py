@@ -1,0 +1,89 @@
+"""Signs of expressions: what is ``≥ 0`` because its parts are, given bounds on some of them."""
+
+# SymPy types the parts of its trees as Basic; here they are expressions.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from sympy import Dummy, Function, Integral, Lambda, Sum, Symbol, expand, factor, fraction, together
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import GreaterThan
+
+from symguide.family import PositionRate, TokenProbability
+from symguide.sums import split
+
+__all__ = ["Fact", "nonnegative"]
+
+Fact: TypeAlias = GreaterThan
+"""A bound ``left ≥ right`` on a symbol, a function for all its arguments, or a form that is left closed."""
+
+_ATOMS = (Symbol, AppliedUndef, PositionRate, TokenProbability)
+
+
+def nonnegative(expression: Any, facts: Iterable[Fact] = (), domain: Mapping[Any, Any] | None = None) -> bool:
+    """Whether an expression is ``≥ 0`` whatever its symbols are, within their assumptions and the bounds.
+
+    A bound ``x ≥ b`` is used by writing ``x = b + y`` with a new ``y ≥ 0``, and ``b ≥ x > 0`` as ``x = b/(1 + y)``; sums
+    and integrals over ``[a, b]``, ``b ≥ a``, are ``≥ 0`` where what they add up is.
+
+    Parameters
+    ----------
+    expression
+        Real.
+    facts
+        The bounds.
+    domain
+        ``{symbol: expression}``: the range of a symbol, as an expression whose sign shows.
+
+    >>> from sympy import Ge
+    >>> from symguide.symbols import symbol
+    >>> a, b = symbol("a", positive=True), symbol("b", positive=True)
+    >>> nonnegative(a - b), nonnegative(a * b - b, (Ge(a, 1),)), nonnegative(b - a * b, (Ge(1, a),))
+    (False, True, True)
+    """
+    for fact in facts:
+        expression = _bounded(expression, fact)
+    expression = expression.xreplace(dict(domain or {}))
+    return _sign_shows(expression) or _sign_shows(split(expression))
+
+
+def _sign_shows(expression: Any) -> bool:
+    if expression.is_nonnegative:
+        return True
+    closed = expression.replace(Sum, _total).replace(Integral, _integral)
+    if closed.is_nonnegative or expand(closed).is_nonnegative or factor(together(closed)).is_nonnegative:
+        return True
+    top, bottom = fraction(together(closed))
+    return bool(expand(top).is_nonnegative and expand(bottom).is_positive)
+
+
+def _total(function: Any, *limits: Any) -> Any:
+    return Dummy(nonnegative=True) if _sign_shows(function) else Sum(function, *limits)
+
+
+def _integral(function: Any, *limits: Any) -> Any:
+    if len(limits) == 1 and len(limits[0]) == 3:
+        _, low, high = limits[0]
+        if (high - low).is_nonnegative and _sign_shows(function):
+            return Dummy(nonnegative=True)
+    return Integral(function, *limits)
+
+
+def _bounded(expression: Any, fact: Fact) -> Any:
+    left, right = fact.args
+    below = isinstance(left, _ATOMS) or not isinstance(right, _ATOMS)
+    part, bound = (left, right) if below else (right, left)
+    if bound.has(part) or part.is_Number:
+        return expression
+    if isinstance(part, AppliedUndef) and all(isinstance(x, Symbol) for x in part.args):
+        margin: Any = Function(Dummy().name, nonnegative=True)(*part.args)
+        body = Lambda(part.args, _within(part, bound, margin, below))
+        return expression.replace(part.func, lambda *values: body(*values))
+    return expression.xreplace({part: _within(part, bound, Dummy(nonnegative=True), below)})
+
+
+def _within(part: Any, bound: Any, margin: Any, below: bool) -> Any:
+    if below:
+        return bound + margin
+    return bound / (1 + margin) if part.is_positive and bound.is_positive else bound - margin
