@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from sympy import Dummy, Function, Integral, Lambda, Sum, Symbol, expand, factor, fraction, together
+from sympy import Dummy, Function, Integral, Lambda, Mul, Sum, Symbol, expand, factor, fraction, together
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import GreaterThan
 
@@ -24,8 +24,9 @@ _ATOMS = (Symbol, AppliedUndef, PositionRate, TokenProbability)
 def nonnegative(expression: Any, facts: Iterable[Fact] = (), domain: Mapping[Any, Any] | None = None) -> bool:
     """Whether an expression is ``≥ 0`` whatever its symbols are, within their assumptions and the bounds.
 
-    A bound ``x ≥ b`` is used by writing ``x = b + y`` with a new ``y ≥ 0``, and ``b ≥ x > 0`` as ``x = b/(1 + y)``; sums
-    and integrals over ``[a, b]``, ``b ≥ a``, are ``≥ 0`` where what they add up is.
+    A bound ``x ≥ b`` is used by writing ``x = b + y`` with a new ``y ≥ 0``, and ``b ≥ x`` as ``x = b − y`` or, for
+    positive ones, ``x = b/(1 + y)``; products are ``≥ 0`` where their factors are, sums and integrals over ``[a, b]``,
+    ``b ≥ a``, where what they add up is.
 
     Parameters
     ----------
@@ -42,10 +43,18 @@ def nonnegative(expression: Any, facts: Iterable[Fact] = (), domain: Mapping[Any
     >>> nonnegative(a - b), nonnegative(a * b - b, (Ge(a, 1),)), nonnegative(b - a * b, (Ge(1, a),))
     (False, True, True)
     """
-    for fact in facts:
-        expression = _bounded(expression, fact)
-    expression = expression.xreplace(dict(domain or {}))
-    return _sign_shows(expression) or _sign_shows(split(expression))
+    known = tuple(facts)
+    factors = Mul.make_args(expression)
+    if len(factors) > 1 and all(nonnegative(part, known, domain) for part in factors):
+        return True
+    for relative in (True, False):
+        form = expression
+        for fact in known:
+            form = _bounded(form, fact, relative)
+        form = form.xreplace(dict(domain or {}))
+        if _sign_shows(form) or _sign_shows(split(form)):
+            return True
+    return bool(known) and _sign_shows(expression.xreplace(dict(domain or {})))
 
 
 def _sign_shows(expression: Any) -> bool:
@@ -70,7 +79,7 @@ def _integral(function: Any, *limits: Any) -> Any:
     return Integral(function, *limits)
 
 
-def _bounded(expression: Any, fact: Fact) -> Any:
+def _bounded(expression: Any, fact: Fact, relative: bool) -> Any:
     left, right = fact.args
     below = isinstance(left, _ATOMS) or not isinstance(right, _ATOMS)
     part, bound = (left, right) if below else (right, left)
@@ -78,12 +87,12 @@ def _bounded(expression: Any, fact: Fact) -> Any:
         return expression
     if isinstance(part, AppliedUndef) and all(isinstance(x, Symbol) for x in part.args):
         margin: Any = Function(Dummy().name, nonnegative=True)(*part.args)
-        body = Lambda(part.args, _within(part, bound, margin, below))
+        body = Lambda(part.args, _within(part, bound, margin, below, relative))
         return expression.replace(part.func, lambda *values: body(*values))
-    return expression.xreplace({part: _within(part, bound, Dummy(nonnegative=True), below)})
+    return expression.xreplace({part: _within(part, bound, Dummy(nonnegative=True), below, relative)})
 
 
-def _within(part: Any, bound: Any, margin: Any, below: bool) -> Any:
+def _within(part: Any, bound: Any, margin: Any, below: bool, relative: bool) -> Any:
     if below:
         return bound + margin
-    return bound / (1 + margin) if part.is_positive and bound.is_positive else bound - margin
+    return bound / (1 + margin) if relative and part.is_positive and bound.is_positive else bound - margin

@@ -122,10 +122,13 @@ def _gathered(expression: Any) -> Any:
 
 
 def _opaque(expression: Any) -> tuple[Any, Mapping[Any, Any]]:
-    """Functions and sums as plain symbols, positive where they are, and the way back."""
+    """Functions and sums as plain symbols, positive where they are, and the way back.
+
+    What may be zero counts as positive too: an identity of powers for all ``y > 0`` holds in the limit.
+    """
     atoms = expression.atoms(Sum, PositionRate, TokenProbability, AppliedUndef)
     outermost = [atom for atom in atoms if not any(atom != other and other.has(atom) for other in atoms)]
-    there = {atom: Dummy(positive=True) if atom.is_positive else Dummy(real=True) for atom in outermost}
+    there = {atom: Dummy(positive=True) if atom.is_nonnegative else Dummy(real=True) for atom in outermost}
     return expression.xreplace(there), {symbol: atom for atom, symbol in there.items()}
 
 
