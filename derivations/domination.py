@@ -237,7 +237,11 @@ def on(name: str) -> Instance:
                 expansion = expand(chain.over(BALLS, strength))
                 for mask in (Fraction(1, 10), Fraction(1, 2), Fraction(9, 10)):
                     clock = -(flint.arb(mask.numerator) / mask.denominator).log()
-                    margin = 1 - (1 - flint.arb(mask.numerator) / mask.denominator) ** chain.length - expansion.survival(clock)
+                    margin = (
+                        1
+                        - (1 - flint.arb(mask.numerator) / mask.denominator) ** chain.length
+                        - expansion.survival(clock)
+                    )
                     held = margin <= 0 if strength < 0 else margin.lower() >= -(flint.arb(10) ** (10 - digits))
                     found.append(
                         Evidence(

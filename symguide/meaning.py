@@ -154,7 +154,12 @@ def unfold(expression: Any, meaning: Meaning) -> Any:
         if expression == before:
             break
     expression = expression.replace(Limit, _limit)
-    return expression.replace(Abs, lambda value: Abs(expand(value)))
+    return expression.replace(Abs, _magnitude)
+
+
+def _magnitude(value: Any) -> Any:
+    value = expand(value)
+    return value if value.is_nonnegative else -value if (-value).is_nonnegative else Abs(value)
 
 
 def _differentiated(expression: Any, left: Derivative, right: Any) -> Any:

@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from sympy import Dummy, Function, Integral, Lambda, Mul, Sum, Symbol, expand, factor, fraction, together
+from sympy import Dummy, Function, Integral, Lambda, Mul, Sum, Symbol, expand, factor, fraction, oo, together
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import GreaterThan
 
@@ -74,7 +74,7 @@ def _total(function: Any, *limits: Any) -> Any:
 def _integral(function: Any, *limits: Any) -> Any:
     if len(limits) == 1 and len(limits[0]) == 3:
         _, low, high = limits[0]
-        if (high - low).is_nonnegative and _sign_shows(function):
+        if (high == oo or (high - low).is_nonnegative) and _sign_shows(function):
             return Dummy(nonnegative=True)
     return Integral(function, *limits)
 

@@ -46,7 +46,7 @@ def cancels(expression: Any, named: Iterable[tuple[Any, Any]] = ()) -> bool:
     False
     """
     names = {_range(total): value for total, value in named}
-    expression = _sums(expression, names)
+    expression = _sums(_sums(expression, names), names)  # what a sum equals may have sums with names
     if _is_zero(expression):
         return True
     gathered = _sums(_gathered(expression), names)
