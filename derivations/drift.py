@@ -178,7 +178,7 @@ def on(name: str, rule: str) -> Instance:
         found = []
         for strength in map(Fraction, range(4)):
             value = reciprocal_posterior(terminal_law(chain.over(RATIONAL, strength)), problem)
-            held = value <= 1 / problem.prior
+            held = value * problem.prior <= 1
             found.append(Evidence(f"w = {strength}", Verdict.PROVED if held else Verdict.REFUTED, str(value)))
         return found
 

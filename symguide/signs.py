@@ -85,7 +85,7 @@ def _bounded(expression: Any, fact: Fact, relative: bool) -> Any:
     part, bound = (left, right) if below else (right, left)
     if bound.has(part) or part.is_Number:
         return expression
-    if isinstance(part, AppliedUndef) and all(isinstance(x, Symbol) for x in part.args):
+    if isinstance(part, AppliedUndef) and all(isinstance(x, Symbol) for x in part.args) and not bound.has(part.func):
         margin: Any = Function(Dummy().name, nonnegative=True)(*part.args)
         body = Lambda(part.args, _within(part, bound, margin, below, relative))
         return expression.replace(part.func, lambda *values: body(*values))
