@@ -202,10 +202,10 @@ def _compared(relation: Basic, table: Mapping[Any, Any]) -> tuple[Verdict, str]:
     missing = sorted(relation.atoms(AppliedUndef) - table.keys(), key=str)
     if missing:
         return Verdict.UNKNOWN, f"{sentence(relation)}: {missing[0]} has no value here"
-    left, right = (side.xreplace(dict(table)) for side in relation.args)
+    left, right = (side.xreplace(dict(table)).doit() for side in relation.args)
     if not (left.is_Rational and right.is_Rational):
         return Verdict.UNKNOWN, f"{sentence(relation)}: {left} and {right} are not both rational"
-    holds = left == right if isinstance(relation, Eq) else relation.func(left, right) == True  # noqa: E712
+    holds = bool(relation.func(left, right))
     return (Verdict.PROVED, "") if holds else (Verdict.REFUTED, f"{sentence(relation)} is wrong: {left} against {right}")
 
 

@@ -93,7 +93,7 @@ class Meaning:
                 rules[left] = right
         facts = tuple(item for item in given if isinstance(item, GreaterThan))
         return replace(
-            self, functions=functions, rules=rules, totals=tuple(totals), facts=(*self.facts, *facts)
+            self, functions=functions, rules=rules, totals=tuple(totals), facts=(*facts, *self.facts)
         )
 
     def vanishes(self, expression: Any) -> bool:

@@ -18,9 +18,6 @@ __all__ = ["Fact", "nonnegative"]
 Fact: TypeAlias = GreaterThan
 """A bound ``left ≥ right`` on a symbol, a function for all its arguments, or a form that is left closed."""
 
-_ATOMS = (Symbol, AppliedUndef, PositionRate, TokenProbability)
-
-
 def nonnegative(expression: Any, facts: Iterable[Fact] = (), domain: Mapping[Any, Any] | None = None) -> bool:
     """Whether an expression is ``≥ 0`` whatever its symbols are, within their assumptions and the bounds.
 
@@ -81,15 +78,22 @@ def _integral(function: Any, *limits: Any) -> Any:
 
 def _bounded(expression: Any, fact: Fact, relative: bool) -> Any:
     left, right = fact.args
-    below = isinstance(left, _ATOMS) or not isinstance(right, _ATOMS)
+    below = not left.is_Number and (_is_atom(left) or not _is_atom(right))
     part, bound = (left, right) if below else (right, left)
     if bound.has(part) or part.is_Number:
         return expression
-    if isinstance(part, AppliedUndef) and all(isinstance(x, Symbol) for x in part.args) and not bound.has(part.func):
+    if isinstance(part, AppliedUndef) and _is_atom(part) and not bound.has(part.func):
         margin: Any = Function(Dummy().name, nonnegative=True)(*part.args)
         body = Lambda(part.args, _within(part, bound, margin, below, relative))
         return expression.replace(part.func, lambda *values: body(*values))
     return expression.xreplace({part: _within(part, bound, Dummy(nonnegative=True), below, relative)})
+
+
+def _is_atom(form: Any) -> bool:
+    """Whether a bound is one on a symbol, or on a function whatever its arguments are."""
+    if isinstance(form, AppliedUndef):
+        return all(isinstance(x, Symbol) for x in form.args)
+    return isinstance(form, Symbol | PositionRate | TokenProbability)
 
 
 def _within(part: Any, bound: Any, margin: Any, below: bool, relative: bool) -> Any:
