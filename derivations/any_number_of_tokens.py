@@ -218,9 +218,9 @@ def _trajectory() -> tuple[Step, ...]:
         Step(
             "nothing revealed",
             r"The start is left at the rate $\Lambda_0$ and never entered, so it has the probability $e^{-\Lambda_0 s}$:",
-            (equal(Derivative(exp(-a * s), s), -a * exp(-a * s)), equal(exp(-a * s).subs(s, 0), 1)),
+            (equal(Derivative(path(s), s), -a * path(s)), equal(path(0), 1)),
             "This begins the induction.",
-            identities(),
+            identities(Meaning(functions={path: Lambda(s, exp(-a * s))})),
         ),
         Step(
             "orders of revealing",

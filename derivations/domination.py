@@ -74,13 +74,14 @@ def derivation() -> Derivation:
         name="domination",
         title="Any number of tokens: guidance is dominated by no guidance",
         claim=Claim(
-            r"For the raw rule, every $D$ and every data, and $w \geq 0$,",
-            (BOUND,),
+            r"For the raw rule, every $D$ and all data, the first of these bounds holds at every $u$ for $w \geq 0$, the "
+            r"second for $-1 < w \leq 0$. The normalised rule has equality.",
+            (BOUND, OTHER_BOUND),
         ),
         assumptions=(
             r"$D$ positions, any number of tokens; $p(\cdot \mid z)$ and $p$ are laws, $p > 0$ where $p(\cdot \mid z) "
             r"> 0$.",
-            r"$-1 < w \leq 0$ gives the bound the other way round; the normalised rule has equality.",
+            r"$\mathrm{TV}$ is the probability that a mask is left; from any context it solves the backward equations.",
         ),
         steps=(*_unguided(), *_induction(), *_induction(negative=True), _normalised()),
         citations=("He2025", "Nisonoff2024"),
@@ -137,8 +138,8 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
     behinds = Lambda((j, s), sign * (1 - revealed(s) ** (k - 1) - after(j, s)))
     # The same functions with the signs of this side, under names of their own.
     mark = "^{-}" if negative else ""
-    delta: Any = Function(f"{{\\delta{mark}}}", real=True)
-    e: Any = Function(f"{{e{mark}}}_", nonnegative=True)
+    delta: Any = Function(rf"\delta{mark}" if negative else "delta", real=True)
+    e: Any = Function(f"e{mark}_", nonnegative=True)
     pace, at_rate = (SLOW_PACE, AT_MOST_ONE) if negative else (PACE, AT_LEAST_ONE)
     total = Sum(e(j, s) * speed(j), (j, 1, m))
     slope = equal(Derivative(delta(s), s), -exit_rate * delta(s) + total + sign * (exit_rate - k) * step(k, s))

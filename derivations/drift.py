@@ -149,7 +149,7 @@ def derivation() -> Derivation:
             ),
             Step(
                 "the drift is not positive",
-                r"and neither drift is positive:",
+                r"So neither drift is positive:",
                 (DOWN, SLOW_DOWN),
                 r"$\mu_i \leq \lambda_i$ in every term. By Dynkin's formula the expectation is $1/p(z)$ plus the integral "
                 r"of the expected drift, so it falls.",

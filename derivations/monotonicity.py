@@ -91,7 +91,7 @@ def derivation() -> Derivation:
             ),
             Step(
                 "the mean log posterior rises",
-                "so it rises:",
+                "So it rises:",
                 (RISES,),
                 "A sum of squares with positive weights.",
                 identities(tried),
@@ -120,7 +120,7 @@ def derivation() -> Derivation:
             ),
             Step(
                 "sign",
-                "so",
+                "So",
                 (OPPOSED,),
                 r"$\psi \geq 0$ at $b - a$ and at $a - b$.",
                 identities(tried),
@@ -128,7 +128,7 @@ def derivation() -> Derivation:
             ),
             Step(
                 "the mean reciprocal posterior falls",
-                "and the second mean falls:",
+                "And the second mean falls:",
                 (FALLS,),
                 "Every pair contributes a product of what is not negative.",
                 identities(tried),

@@ -63,6 +63,11 @@ REVERSED, TRANSPOSED = (
     )
     for few, turned in ((first, lambda *tokens: tokens), (second, lambda *tokens: tokens[::-1]))
 )
+APART = (
+    equal(third(1, 2), Rational(34, 35)),
+    equal(fourth(0, 0), Rational(76, 77)),
+    Gt(fourth(0, 0), third(1, 2), evaluate=False),
+)
 PRIVATE_FIRST = Ge(third(x, y), fourth(a, b), evaluate=False)
 
 
@@ -121,7 +126,7 @@ def derivation() -> Derivation:
             r"shared) no less than those of $R_3$ and $R_4$ in its row, that is, with the same first token; one of "
             r"$R_{2,2}$ no less than those in its column. No other comparison between $R_{2,1}$, $R_{2,2}$, $R_3$ and "
             r"$R_4$ holds in general: in the data of the last steps, at $w = 1$, the order is reversed.",
-            (*LARGEST, *OWN_ROW, *OWN_COLUMN, *REVERSED, *TRANSPOSED),
+            (*LARGEST, *OWN_ROW, *OWN_COLUMN, *REVERSED, *TRANSPOSED, *APART),
         ),
         assumptions=(
             r"Two positions, any number of tokens; $p = \sum_k a_k\, p(\cdot \mid k)$ and $p(x \mid z) > 0$ at all points.",
@@ -224,7 +229,7 @@ def _criterion() -> tuple[Step, ...]:
         ),
         Step(
             "rates are at most reciprocal posteriors",
-            r"and therefore, and likewise for $d$ with $p(z \mid x_2) = e^{-\eta}$,",
+            r"Therefore, with $p(z \mid x_2) = e^{-\eta}$,",
             (slow_row, slow_column),
             r"$h \leq 1$.",
             identities(
@@ -245,7 +250,7 @@ def _criterion() -> tuple[Step, ...]:
         ),
         Step(
             "weights of shared points",
-            "and",
+            "On the other side,",
             (above,),
             r"$c, d \geq 1$.",
             identities(CLOSED),
@@ -284,6 +289,13 @@ def crossed(transposed: bool = False) -> Problem:
     other = turn({(0, 1): "1/20", (0, 3): "1/10", (2, 0): "1/4", (1, 3): "3/5"})
     mixture = ClassMixture.of(4, 2, {"z": ("1/2", target), "other": ("1/2", other)}, name="crossed")
     return mixture.problem("z")
+
+
+def apart() -> Problem:
+    """Uniform classes; ``(1, 2)`` is in ``R3`` and ``(0, 0)``, which shares no token with it, in ``R4``."""
+    target = dict.fromkeys([(0, 0), (0, 1), (1, 2)], "1/3")
+    other = dict.fromkeys([(0, 0), (0, 2), (1, 3), (3, 2)], "1/4")
+    return ClassMixture.of(4, 2, {"z": ("1/2", target), "other": ("1/2", other)}, name="apart").problem("z")
 
 
 def weights(problem: Problem, strength: Fraction) -> dict[Any, Any]:
@@ -327,6 +339,14 @@ def _reversed() -> tuple[Step, ...]:
             TRANSPOSED,
             "Exact rational arithmetic over the chain.",
             values(lambda: weights(crossed(transposed=True), Fraction(1))),
+        ),
+        Step(
+            "neither row nor column",
+            r"Nor does it hold for points of $R_3$ and $R_4$ without a token in common: let the class be uniform on "
+            r"$(0,0)$, $(0,1)$, $(1,2)$, and another, of equal prior, on $(0,0)$, $(0,2)$, $(1,3)$, $(3,2)$; at $w = 1$",
+            APART,
+            "Exact rational arithmetic over the chain.",
+            values(lambda: weights(apart(), Fraction(1))),
         ),
     )
 

@@ -6,10 +6,11 @@ Tao, arXiv:2506.10971).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from sympy import Function, Integer, Lambda, Limit, Rational, Sum, exp, oo
+from sympy import Function, Ge, Integer, Lambda, Limit, Rational, Sum, exp, oo
 
 from symguide.arithmetic import RATIONAL
 from symguide.chain import guided_chain
@@ -46,6 +47,7 @@ LAWS = Meaning(
     sums={Integer(1): over_tokens(of_class(v, z))},
     example={of_class: Lambda((v, z), (v + 1) / Integer(6)), law: Lambda(v, (5 - v) / Integer(12))},
 )
+OWN = {of_class: LAWS.example[of_class]}
 TILTED = equal(
     INTENSITY / over_tokens(INTENSITY),
     of_class(v, z) * posterior(v) ** w / over_tokens(of_class(v, z) * posterior(v) ** w),
@@ -94,7 +96,6 @@ def derivation() -> Derivation:
 
 
 def _law() -> tuple[Step, ...]:
-    everywhere_private = of_class(v, z) * 1**w / over_tokens(of_class(v, z) * 1**w)
     return (
         Step(
             "posterior",
@@ -109,11 +110,13 @@ def _law() -> tuple[Step, ...]:
             r"Where no other class has a token of this one, $p(v) = a_z\, p(v \mid z)$, so $\rho = 1$ everywhere, and "
             r"guidance has no effect:",
             (
-                equal(prior * of_class(v, z) / (prior * of_class(v, z)), 1),
-                equal(everywhere_private, of_class(v, z)),
+                equal(posterior(v), 1),
+                equal(TILTED.lhs, of_class(v, z)),
             ),
             r"$\sum_v p(v \mid z) = 1$.",
-            identities(LAWS),
+            identities(
+                replace(LAWS, functions={**LAWS.functions, law: Lambda(v, prior * of_class(v, z))}, example=OWN)
+            ),
         ),
         Step(
             "private and shared tokens",
@@ -160,7 +163,7 @@ def _limits() -> tuple[Step, ...]:
         Step(
             "how far from it",
             r"The total variation between the law and its limit is what the shared tokens still have,",
-            (equal(distance, APART), DISTANCE),
+            (Ge(own(j) / Sum(own(k), (k, 1, n)) - private(j), 0, evaluate=False), equal(distance, APART), DISTANCE),
             r"Private tokens only gain and shared ones only lose, so no magnitude is needed.",
             identities(Meaning(functions=PARTS.functions, rules={distance: APART})),
         ),

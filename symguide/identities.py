@@ -206,7 +206,9 @@ def _compared(relation: Basic, table: Mapping[Any, Any]) -> tuple[Verdict, str]:
     if not (left.is_Rational and right.is_Rational):
         return Verdict.UNKNOWN, f"{sentence(relation)}: {left} and {right} are not both rational"
     holds = bool(relation.func(left, right))
-    return (Verdict.PROVED, "") if holds else (Verdict.REFUTED, f"{sentence(relation)} is wrong: {left} against {right}")
+    return (
+        (Verdict.PROVED, "") if holds else (Verdict.REFUTED, f"{sentence(relation)} is wrong: {left} against {right}")
+    )
 
 
 def _on_clock(form: Expr) -> Expr:

@@ -92,9 +92,7 @@ class Meaning:
             else:
                 rules[left] = right
         facts = tuple(item for item in given if isinstance(item, GreaterThan))
-        return replace(
-            self, functions=functions, rules=rules, totals=tuple(totals), facts=(*facts, *self.facts)
-        )
+        return replace(self, functions=functions, rules=rules, totals=tuple(totals), facts=(*facts, *self.facts))
 
     def vanishes(self, expression: Any) -> bool:
         """Whether an expression is zero identically, its powers and rates taken as independent unknowns.
@@ -227,5 +225,3 @@ def powers(expression: Any) -> Any:
     """
     expression = in_powers(expression.subs(s, -log(u)))[0]
     return expression.replace(exp, lambda power: u ** cancel(power / log(u)) if power.has(log(u)) else exp(power))
-
-

@@ -18,6 +18,7 @@ __all__ = ["Fact", "nonnegative"]
 Fact: TypeAlias = GreaterThan
 """A bound ``left ≥ right`` on a symbol, a function for all its arguments, or a form that is left closed."""
 
+
 def nonnegative(expression: Any, facts: Iterable[Fact] = (), domain: Mapping[Any, Any] | None = None) -> bool:
     """Whether an expression is ``≥ 0`` whatever its symbols are, within their assumptions and the bounds.
 
@@ -57,23 +58,22 @@ def nonnegative(expression: Any, facts: Iterable[Fact] = (), domain: Mapping[Any
 def _sign_shows(expression: Any) -> bool:
     if expression.is_nonnegative:
         return True
-    closed = expression.replace(Sum, _total).replace(Integral, _integral)
+    closed = expression.xreplace({part: sign for part in expression.atoms(Sum, Integral) if (sign := _added(part))})
     if closed.is_nonnegative or expand(closed).is_nonnegative or factor(together(closed)).is_nonnegative:
         return True
     top, bottom = fraction(together(closed))
     return bool(expand(top).is_nonnegative and expand(bottom).is_positive)
 
 
-def _total(function: Any, *limits: Any) -> Any:
-    return Dummy(nonnegative=True) if _sign_shows(function) else Sum(function, *limits)
-
-
-def _integral(function: Any, *limits: Any) -> Any:
-    if len(limits) == 1 and len(limits[0]) == 3:
-        _, low, high = limits[0]
-        if (high == oo or (high - low).is_nonnegative) and _sign_shows(function):
-            return Dummy(nonnegative=True)
-    return Integral(function, *limits)
+def _added(total: Any) -> Dummy | None:
+    """A symbol with the sign of a sum or an integral, where what it adds up has one."""
+    if total.is_positive:
+        return Dummy(positive=True)
+    function, *limits = total.args
+    ordered = isinstance(total, Sum) or all(
+        len(ends) == 3 and (ends[2] == oo or (ends[2] - ends[1]).is_nonnegative) for ends in limits
+    )
+    return Dummy(nonnegative=True) if ordered and _sign_shows(function) else None
 
 
 def _bounded(expression: Any, fact: Fact, relative: bool) -> Any:
