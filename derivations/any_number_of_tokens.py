@@ -129,7 +129,9 @@ SPENT = Meaning(
 STAY = over(i, rate(i) * over(j, weight(i, j) * stays(i, j), m), n)
 VISITED = equal(exit_rate * STAY, over(i, rate(i) * occupied(i), n))
 JUMPS = equal(here, over(i, rate(i) * visits(i) / rate_of(i), n))
-JUMPING = Meaning(functions={occupied: Lambda(i, visits(i) / rate_of(i))}, rules={here: exit_rate * STAY})
+JUMPING = Meaning(
+    functions={**SPENT.functions, visits: Lambda(i, rate_of(i) * occupied(i))}, rules={here: exit_rate * STAY}
+)
 
 FLOW = Meaning(functions={leaving: Lambda(k, over(j, flow(k, j), count))})
 BALANCE = over(k, over(j, flow(j, k) * mass(j), count) - leaving(k) * mass(k), count)
@@ -275,7 +277,6 @@ def _terminal_law() -> tuple[Step, ...]:
             (JUMPS,),
             r"$G_i = h_i / \Lambda_i$. A context without masks keeps what it gets, $\sum_i r_i G_i$: the same formula.",
             identities(JUMPING),
-            given=(VISITED,),
         ),
     )
 

@@ -115,7 +115,7 @@ def _unguided() -> tuple[Step, ...]:
                 equal(Derivative(1 - revealed(s) ** k, s), -k * step(k, s)),
             ),
             r"$g_k = y^{k-1}(1 - y)$, and $y' = 1 - y$.",
-            identities(Meaning(functions={step: STEPS}, rules={GROWS.lhs: GROWS.rhs}, example=example())),
+            identities(Meaning(functions={step: STEPS}, example=example())),
             given=(GROWS,),
         ),
         Step(
@@ -152,7 +152,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
         sums={exit_rate: Sum(speed(j), (j, 1, m))},
         example=example(negative),
     )
-    tried = replace(opened, rules={}, sums={}, functions={}, example={**example(negative), delta: gaps, e: behinds})
+    tried = replace(opened, rules={}, sums={}, functions={}, example={**example(negative), delta: gaps, e: behinds, step: STEPS})
     return (
         *position_rates(negative),
         Step(
@@ -215,7 +215,6 @@ def _normalised() -> Step:
         "So equality holds there.",
         identities(
             Meaning(
-                rules={GROWS.lhs: GROWS.rhs},
                 sums={k: Sum(speed(j), (j, 1, m))},
                 example={**example(), speed: Lambda(j, Rational(2, 3))},
             )

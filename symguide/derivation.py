@@ -311,7 +311,8 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
     for step in derivation.steps:
         tell(step.name, len(steps), total)
         begun = perf_counter()
-        evidence = _without_ground(step, derivation.steps[: len(steps)]) or step.examine()
+        groundless = _without_ground(step, derivation.steps[: len(steps)])
+        evidence = step.examine() if groundless is None else groundless
         steps.append(Outcome(step.name, (evidence,), perf_counter() - begun))
     for instance in derivation.instances:
         tell(instance.name, len(steps) + len(instances), total)
@@ -360,7 +361,7 @@ def catalogue() -> Mapping[str, Derivation]:
     SymguideError
         Where the files are missing, and for a file without a derivation.
 
-    >>> list(catalogue())
+    >>> list(catalogue())[-2:]
     ['single token', 'two tokens']
     """
     found: dict[str, Derivation] = {}
