@@ -164,10 +164,11 @@ def derivation() -> Derivation:
         claim=Claim(
             r"Let $x_S$ be a context with $n \geq 1$ revealed tokens, left at the rate $\Lambda$, and for $i \leq n$ "
             r"let $r_i$ be the rate of its last reveal at the $i$-th of them. Then $P = P_{x_S}$ is a sum over the "
-            r"orders $j$ in which the tokens may be revealed, $\rho_i(j)$ being the product of the rates before the last "
-            r"and $f_i(j, s) = s^n \exp[-\Lambda_0 s, \ldots, -\Lambda_n s]$ at the exit rates along the order; where "
-            r"exit rates differ it is a sum over the subsets $k$ of $S$, with the coefficients $C_k$ and, for $S$ itself, "
-            r"$C_S$. The terminal law is that of a jump chain, and $\mathrm{TV}$ is the probability of a mask.",
+            r"orders $j$ in which the tokens may be revealed, $\rho_i(j)$ being the product of the rates before the "
+            r"last and $f_i(j, s) = s^n \exp[-\Lambda_0 s, \ldots, -\Lambda_n s]$ at the exit rates along the order; "
+            r"where exit rates differ it is a sum over the subsets $k$ of $S$, with the coefficients $C_k$ and, for "
+            r"$S$ itself, $C_S$. The terminal law is that of a jump chain, and $\mathrm{TV}$ is the probability of a "
+            r"mask.",
             (REVEAL_ORDERS, SUBSETS, *COEFFICIENTS, JUMPS, DISTANCE),
         ),
         assumptions=(
@@ -203,13 +204,13 @@ def _divided_differences() -> tuple[Step, ...]:
         ),
         Step(
             "one rate more",
-            r"Let $A$ and $B$ be those of $\Lambda_0, \ldots, \Lambda_{n-1}$ and of $\Lambda_1, \ldots, \Lambda_n$, $K$ "
-            r"that of the rates they share, and suppose that $A' = K - \Lambda_0 A$, $B' = K - \Lambda_n B$ and $A(0) = "
-            r"B(0)$. Then $F = \mathcal{E}_s[\Lambda_0, \ldots, \Lambda_n]$ satisfies",
+            r"Let $A$ and $B$ be those of $\Lambda_0, \ldots, \Lambda_{n-1}$ and of $\Lambda_1, \ldots, \Lambda_n$, "
+            r"$K$ that of the rates they share, and suppose that $A' = K - \Lambda_0 A$, $B' = K - \Lambda_n B$ and "
+            r"$A(0) = B(0)$. Then $F = \mathcal{E}_s[\Lambda_0, \ldots, \Lambda_n]$ satisfies",
             (equal(both(s), QUOTIENT), SLOPE, equal(both(0), 0)),
-            r"$F = (A - B)/(\Lambda_n - \Lambda_0)$ is the recursion of divided differences. They are symmetric, so any of "
-            r"the rates may be the last, and the same holds for the next $n$; and continuous, so it holds where rates "
-            r"coincide.",
+            r"$F = (A - B)/(\Lambda_n - \Lambda_0)$ is the recursion of divided differences. They are symmetric, so "
+            r"any of the rates may be the last, and the same holds for the next $n$; and continuous, so it holds where "
+            r"rates coincide.",
             identities(NODES),
         ),
     )
@@ -219,7 +220,8 @@ def _trajectory() -> tuple[Step, ...]:
     return (
         Step(
             "nothing revealed",
-            r"The start is left at the rate $\Lambda_0$ and never entered, so it has the probability $e^{-\Lambda_0 s}$:",
+            r"The start is left at the rate $\Lambda_0$ and never entered, so it has the probability $e^{-\Lambda_0 "
+            r"s}$:",
             (equal(Derivative(path(s), s), -a * path(s)), equal(path(0), 1)),
             "This begins the induction.",
             identities(Meaning(functions={path: Lambda(s, exp(-a * s))})),
@@ -228,21 +230,21 @@ def _trajectory() -> tuple[Step, ...]:
             "orders of revealing",
             r"Suppose that each $P_i$, the probability of $x_S$ with its $i$-th token masked, is the sum over the $m = "
             r"(n-1)!$ orders of the others, $P_i = \sum_j \rho_i(j)\, e_i(j, s)$. Appending the exit rate $\Lambda$ to "
-            r"the order makes $f_i(j, s)$ of $e_i(j, s)$, and the sum over all orders satisfies the Kolmogorov equation "
-            r"of $x_S$, and begins with nothing:",
+            r"the order makes $f_i(j, s)$ of $e_i(j, s)$, and the sum over all orders satisfies the Kolmogorov "
+            r"equation of $x_S$, and begins with nothing:",
             (REVEAL_ORDERS, FORWARD, equal(path(0), 0)),
-            r"By the step before the last, $f' = e - \Lambda f$ and $f(0) = 0$. A linear equation with given initial value "
-            r"has one solution.",
+            r"By the step before the last, $f' = e - \Lambda f$ and $f(0) = 0$. A linear equation with given initial "
+            r"value has one solution.",
             identities(PATHS),
         ),
         Step(
             "sets of revealed positions",
-            r"Suppose that each $P_i$ is the sum $\sum_k B_i(k)\, e^{-\Lambda_k s}$ over the $K = 2^n - 1$ proper subsets "
-            r"of $S$, $B_i(k)$ being zero for the subsets that contain position $i$. Where no $\Lambda_k$ is $\Lambda$ the "
-            r"same equation and initial value hold for",
+            r"Suppose that each $P_i$ is the sum $\sum_k B_i(k)\, e^{-\Lambda_k s}$ over the $K = 2^n - 1$ proper "
+            r"subsets of $S$, $B_i(k)$ being zero for the subsets that contain position $i$. Where no $\Lambda_k$ is "
+            r"$\Lambda$ the same equation and initial value hold for",
             (SUBSETS, *COEFFICIENTS, FORWARD, equal(path(0), 0)),
-            r"Finite sums may be taken in either order; then the coefficients of each $e^{-\Lambda_k s}$ agree. So both "
-            r"sums are $P_{x_S}$.",
+            r"Finite sums may be taken in either order; then the coefficients of each $e^{-\Lambda_k s}$ agree. So "
+            r"both sums are $P_{x_S}$.",
             identities(SETS),
         ),
     )
@@ -252,8 +254,8 @@ def _terminal_law() -> tuple[Step, ...]:
     return (
         Step(
             "what dies out",
-            r"As $u \to 0$, with positive rates, a context with masks is left with nothing, and one without, whose exit "
-            r"rate is $0$, with $C_S$:",
+            r"As $u \to 0$, with positive rates, a context with masks is left with nothing, and one without, whose "
+            r"exit rate is $0$, with $C_S$:",
             (
                 equal(Limit(ON_THE_WAY + own * u**exit_rate, u, 0), 0),
                 equal(Limit(ON_THE_WAY + own, u, 0), own),
@@ -263,17 +265,17 @@ def _terminal_law() -> tuple[Step, ...]:
         ),
         Step(
             "time spent",
-            r"Let $J_i(j)$ and $I_i(j)$ be the integrals over all $s$ of $e_i(j, s)$ and $f_i(j, s)$. As $f' = e - \Lambda "
-            r"f$ and $f$ begins and ends with $0$, $I_i(j) = J_i(j) / \Lambda$. So with $G_i = \int P_i\, ds$ a context "
-            r"with masks spends its time such that",
+            r"Let $J_i(j)$ and $I_i(j)$ be the integrals over all $s$ of $e_i(j, s)$ and $f_i(j, s)$. As $f' = e - "
+            r"\Lambda f$ and $f$ begins and ends with $0$, $I_i(j) = J_i(j) / \Lambda$. So with $G_i = \int P_i\, ds$ "
+            r"a context with masks spends its time such that",
             (equal(stays(i, j), arrived(i, j) / exit_rate), VISITED),
             r"$\int P\, ds = \sum_i r_i \sum_j \rho_i(j)\, I_i(j)$.",
             identities(SPENT),
         ),
         Step(
             "jump chain",
-            r"Let $h = \Lambda \int P\, ds$: with mass one it is the probability of ever being in the context, since each "
-            r"visit ends at the rate $\Lambda$; it is $1$ for the start. Then",
+            r"Let $h = \Lambda \int P\, ds$: with mass one it is the probability of ever being in the context, since "
+            r"each visit ends at the rate $\Lambda$; it is $1$ for the start. Then",
             (JUMPS,),
             r"$G_i = h_i / \Lambda_i$. A context without masks keeps what it gets, $\sum_i r_i G_i$: the same formula.",
             identities(JUMPING),
@@ -300,7 +302,8 @@ def _total_variation() -> tuple[Step, ...]:
         ),
         Step(
             "total variation",
-            r"So with $Q_j$ the probability of $j$ at $u$, $g_j$ what it still gains and $h_j = Q_j + g_j$ what it ends with,",
+            r"So with $Q_j$ the probability of $j$ at $u$, $g_j$ what it still gains and $h_j = Q_j + g_j$ what it "
+            r"ends with,",
             (
                 NOW,
                 FINALLY,

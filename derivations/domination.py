@@ -5,7 +5,6 @@ and ``f_k = 1 − (1−u)^k`` the same without guidance. Then ``(f_k − T)' + �
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +18,7 @@ from symguide.derivation import Claim, Derivation, Instance, Step
 from symguide.evidence import Evidence, Verdict
 from symguide.expansion import expand
 from symguide.identities import Meaning, equal, identities, rises
-from symguide.lemmas import AT_LEAST_ONE, AT_MOST_ONE, i, position_rates, rate
+from symguide.lemmas import AT_LEAST_ONE, AT_MOST_ONE, NEGATIVE, POSITIVE, i, position_rates, rate
 from symguide.symbols import s, symbol, u
 from symguide.tilt import guidance
 
@@ -57,7 +56,7 @@ BACKWARD = Sum(speed(j) * after(j, s), (j, 1, m)) - exit_rate * left(s)
 
 GROWS = equal(Derivative(revealed(s), s), 1 - revealed(s))
 BEGINS = equal(revealed(0), 0)
-POSITIVE, BELOW_ONE = Ge(revealed(s), 0, evaluate=False), Ge(1, revealed(s), evaluate=False)
+NOT_NEGATIVE, BELOW_ONE = Ge(revealed(s), 0, evaluate=False), Ge(1, revealed(s), evaluate=False)
 STEPS = Lambda((k, s), revealed(s) ** (k - 1) * (1 - revealed(s)))
 STEP_UP = Ge(step(k, s), 0, evaluate=False)
 BOUND = Ge(1 - (1 - u) ** length, TV, evaluate=False)
@@ -74,8 +73,8 @@ def derivation() -> Derivation:
         name="domination",
         title="Any number of tokens: guidance is dominated by no guidance",
         claim=Claim(
-            r"For the raw rule, every $D$ and all data, the first of these bounds holds at every $u$ for $w \geq 0$, the "
-            r"second for $-1 < w \leq 0$. The normalised rule has equality.",
+            r"For the raw rule, every $D$ and all data, the first of these bounds holds at every $u$ for $w \geq 0$, "
+            r"the second for $-1 < w \leq 0$. The normalised rule has equality.",
             (BOUND, OTHER_BOUND),
         ),
         assumptions=(
@@ -103,7 +102,7 @@ def _unguided() -> tuple[Step, ...]:
         Step(
             "a probability",
             "It is not negative:",
-            (POSITIVE,),
+            (NOT_NEGATIVE,),
             "It begins at zero and its slope $e^{-s}$ is positive.",
             rises(s, 0, meaning=words),
         ),
@@ -140,6 +139,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
     mark = "^{-}" if negative else ""
     delta: Any = Function(rf"\delta{mark}" if negative else "delta", real=True)
     e: Any = Function(f"e{mark}_", nonnegative=True)
+    domain = NEGATIVE if negative else POSITIVE
     pace, at_rate = (SLOW_PACE, AT_MOST_ONE) if negative else (PACE, AT_LEAST_ONE)
     total = Sum(e(j, s) * speed(j), (j, 1, m))
     slope = equal(Derivative(delta(s), s), -exit_rate * delta(s) + total + sign * (exit_rate - k) * step(k, s))
@@ -152,7 +152,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
         sums={exit_rate: Sum(speed(j), (j, 1, m))},
         example=example(negative),
     )
-    tried = replace(opened, rules={}, sums={}, functions={}, example={**example(negative), delta: gaps, e: behinds, step: STEPS})
+    tried = Meaning(domain=domain, example={**example(negative), delta: gaps, e: behinds, step: STEPS})
     return (
         *position_rates(negative),
         Step(
@@ -160,7 +160,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
             rf"A context with $k$ masks is left, for ${place}$, at the rate $\Lambda {pace_is} k$:",
             (pace,),
             r"Its exit rate is $\Lambda = \sum_{i=1}^{k} \lambda_i$.",
-            identities(Meaning(rules={exit_rate: Sum(rate(i), (i, 1, k))}, example=example(negative))),
+            identities(Meaning(rules={exit_rate: Sum(rate(i), (i, 1, k))}, domain=domain, example=example(negative))),
             given=(at_rate,),
         ),
         Step(
@@ -196,6 +196,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
             identities(
                 Meaning(
                     rules={TV: 1 - (1 - u) ** length - sign * delta(s)},
+                    domain=domain,
                     example={TV: 1 - (1 - u) ** length - sign * Rational(1, 10), delta: Lambda(s, Rational(1, 10))},
                 )
             ),

@@ -1,8 +1,8 @@
-"""Guidance never lowers the posterior on average, harmonically: ``E[1/p(z|X)]`` decreases along the chain for ``w ≥ 0``.
+"""The mean reciprocal posterior ``E[1/p(z|X)]`` falls along the guided chain for ``w ≥ 0``, for any number of tokens.
 
-At a context its drift is ``Σ_i (Z_i^{(w−1)} − Z_i^{(w)}) / p(z|x_S)``, for any number of tokens, and ``Z^{(w)} − Z^{(w−1)}
-= Σ_v p (r^w − 1)(r − 1) + R`` with ``r = p_z/p`` is not negative. So ``E[1/p(z|X)] ≤ 1/p(z)`` at every time, whatever
-the strength ``w_t ≥ 0`` does.
+At a context its drift is ``Σ_i (Z_i^{(w−1)} − Z_i^{(w)}) / p(z|x_S)``, and with ``r = p_z/p`` the difference of rates
+``Z^{(w)} − Z^{(w−1)} = Σ_v p (r^w − 1)(r − 1) + R`` is not negative. So ``E[1/p(z|X)] ≤ 1/p(z)`` at every time,
+whatever the strength ``w_t ≥ 0`` does.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,6 @@ from symguide.lemmas import (
     missing,
     over_tokens,
     phi,
-    position_rates,
     r,
     rate,
     v,
@@ -88,15 +87,15 @@ def derivation() -> Derivation:
         name="drift",
         title="The reciprocal posterior falls along the guided chain",
         claim=Claim(
-            r"Let $x_S$ be a context with $k$ masks and posterior $\pi = p(z \mid x_S)$, $\lambda_i = Z_i$ its position "
-            r"rates and $\mu_i$ those at the strength $w - 1$, taken over the tokens of the class. The drift of "
-            r"$1/p(z \mid x_S)$ is $A$ along the raw chain and $B$ along the normalised one. For $w \geq 0$ neither is "
-            r"positive, so $E[1/p(z \mid X)]$ never exceeds $1/p(z)$, at no time and for no schedule $w_t \geq 0$.",
+            r"Let $x_S$ be a context with $k$ masks and posterior $\pi = p(z \mid x_S)$, $\lambda_i = Z_i$ its "
+            r"position rates and $\mu_i$ those at the strength $w - 1$, taken over the tokens of the class. The drift "
+            r"of $1/p(z \mid x_S)$ is $A$ along the raw chain and $B$ along the normalised one. For $w \geq 0$ neither "
+            r"is positive, so $E[1/p(z \mid X)]$ never exceeds $1/p(z)$, at no time and for no schedule $w_t \geq 0$.",
             (DRIFT, SLOW_DRIFT, DOWN, SLOW_DOWN),
         ),
         assumptions=(
-            r"Any number of positions and tokens; $p$ is the mixture of the classes, so that $p_i(v \mid x_S) > 0$ where "
-            r"$p_i(v \mid x_S, z) > 0$, and Bayes' rule holds.",
+            r"Any number of positions and tokens; $p$ is the mixture of the classes, so that $p_i(v \mid x_S) > 0$ "
+            r"where $p_i(v \mid x_S, z) > 0$, and Bayes' rule holds.",
             r"$w > -1$ for the drift, $w \geq 0$ for its sign.",
         ),
         steps=(
@@ -151,8 +150,8 @@ def derivation() -> Derivation:
                 "the drift is not positive",
                 r"So neither drift is positive:",
                 (DOWN, SLOW_DOWN),
-                r"$\mu_i \leq \lambda_i$ in every term. By Dynkin's formula the expectation is $1/p(z)$ plus the integral "
-                r"of the expected drift, so it falls.",
+                r"$\mu_i \leq \lambda_i$ in every term. By Dynkin's formula the expectation is $1/p(z)$ plus the "
+                r"integral of the expected drift, so it falls.",
                 identities(closed),
                 given=(FALLS, DRIFT, SLOW_DRIFT),
             ),

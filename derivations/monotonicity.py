@@ -1,14 +1,15 @@
 """One token: stronger guidance raises the mean log posterior and lowers the mean reciprocal posterior.
 
-The terminal laws are an exponential family in ``w``, with the statistic ``L = log p(z|v)``: ``d/dw E[L] = Var(L) ≥ 0``, and
-``d/dw E[e^{−L}] = Cov(e^{−L}, L) ≤ 0``.
+The terminal laws are an exponential family in ``w`` with the statistic ``L = log p(z|v)``: ``d/dw E[L] = Var(L) ≥ 0``,
+and ``d/dw E[e^{−L}] = Cov(e^{−L}, L) ≤ 0``.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
-from sympy import Derivative, Function, Ge, Lambda, Rational, Sum, exp
+from sympy import Derivative, Function, Ge, Lambda, Sum, exp
 
 from symguide.arithmetic import RATIONAL
 from symguide.chain import guided_chain
@@ -65,9 +66,9 @@ def derivation() -> Derivation:
         title="One token: the posterior grows with the guidance strength",
         claim=Claim(
             r"Let $L(v) = \ln p(z \mid v)$, and let the token have the terminal law at the strength $w$, which is "
-            r"proportional to $p(v)\, e^{w L(v)}$ with $p(v)$ short for $p(v \mid z)$. Then $E(w) = E[\ln p(z \mid X)]$ has "
-            r"its variance as derivative and rises, and $H(w) = E[1/p(z \mid X)]$ falls, where $\chi(a, b) = (e^{-b} - "
-            r"e^{-a})(a - b)$.",
+            r"proportional to $p(v)\, e^{w L(v)}$ with $p(v)$ short for $p(v \mid z)$. Then $E(w) = E[\ln p(z \mid "
+            r"X)]$ has its variance as derivative and rises, and $H(w) = E[1/p(z \mid X)]$ falls, where $\chi(a, b) = "
+            r"(e^{-b} - e^{-a})(a - b)$.",
             (VARIANCE, RISES, COVARIANCE, FALLS),
         ),
         assumptions=(
@@ -99,7 +100,8 @@ def derivation() -> Derivation:
             ),
             Step(
                 "covariance",
-                "The derivative of the second is the covariance of the reciprocal and the log posterior, as a sum over pairs:",
+                "The derivative of the second is the covariance of the reciprocal and the log posterior, as a sum over "
+                "pairs:",
                 (equal(chi(a, b), CROSSED(a, b)), COVARIANCE),
                 r"$\mathrm{Cov}(F, G) = \frac{1}{2} \sum_{v,y} P_v P_y (F_v - F_y)(G_v - G_y)$.",
                 identities(NAMES),
@@ -153,7 +155,7 @@ def on(name: str, needs: tuple[str, ...] = ()) -> Instance:
             reciprocal_posterior(terminal_law(chain.over(RATIONAL, Fraction(strength))), problem)
             for strength in range(6)
         ]
-        held = all(later <= earlier for earlier, later in zip(values, values[1:], strict=False))
+        held = all(later <= earlier for earlier, later in pairwise(values))
         seen = ", ".join(f"{float(value):.6g}" for value in values)
         return [Evidence("w = 0, …, 5", Verdict.PROVED if held else Verdict.REFUTED, seen)]
 

@@ -1,8 +1,8 @@
 """The published row of densities for five tokens against the exact law, and what such a row can bear.
 
-Classes uniform on ``{0,1,2}^5`` and ``{2,3,4}^5``, ``w = 1``: He, Rojas, Tao (arXiv:2506.10971) print the mean density per
-state, by the number ``k`` of coordinates equal to 2, from 10 000 samples of a trained model. Every cell is within one
-standard error of the exact law; but the row sums to more than one, and three cells are no counts of one run.
+Classes uniform on ``{0,1,2}^5`` and ``{2,3,4}^5``, ``w = 1``: He, Rojas, Tao (arXiv:2506.10971) print the mean density
+per state, by the number ``k`` of coordinates equal to 2, from 10 000 samples of a trained model. Every cell is within
+one standard error of the exact law; but the row sums to more than one, and three cells are no counts of one run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,14 +88,15 @@ def derivation() -> Derivation:
         title="The published densities for five tokens",
         claim=Claim(
             r"At $w = 1$ a state with $k$ coordinates equal to $2$ has the terminal probability $\rho_k$. Each printed "
-            r"density, as the mean of $10\,000$ draws over $n_k$ states, is within one standard error of it, $z_k^2 \leq "
-            r"1$. But the smallest numbers $l_k$ of draws that round to the printed cells sum to more than $10\,000$, and "
-            r"for $k = 3, 4, 5$ no whole number lies between $l_k$ and the largest, $m_k$.",
+            r"density, as the mean of $10\,000$ draws over $n_k$ states, is within one standard error of it, $z_k^2 "
+            r"\leq 1$. But the smallest numbers $l_k$ of draws that round to the printed cells sum to more than "
+            r"$10\,000$, and for $k = 3, 4, 5$ no whole number lies between $l_k$ and the largest, $m_k$.",
             (*EXACT, *WITHIN, TOO_MUCH, *NO_COUNT),
         ),
         assumptions=(
             r"Classes uniform on $\{0,1,2\}^5$ and $\{2,3,4\}^5$, the second the target, equal priors.",
-            r"The printed row is $4.984$, $4.541$, $4.020$, $3.386$, $2.208$, $0.280$, in thousandths, from $10\,000$ samples.",
+            r"The printed row is $4.984$, $4.541$, $4.020$, $3.386$, $2.208$, $0.280$, in thousandths, from $10\,000$ "
+            r"samples.",
         ),
         steps=(
             Step(
@@ -117,7 +118,8 @@ def derivation() -> Derivation:
             ),
             Step(
                 "sampling error",
-                r"With $z_k = (n_k r_k - n_k \rho_k) / \sqrt{n_k \rho_k (1 - n_k \rho_k) / 10\,000}$, where $r_k$ is printed,",
+                r"With $z_k = (n_k r_k - n_k \rho_k) / \sqrt{n_k \rho_k (1 - n_k \rho_k) / 10\,000}$, where $r_k$ is "
+                r"printed,",
                 WITHIN,
                 r"The squares are rational, and the largest is that of $k = 3$, about $0.49$.",
                 values(table),
@@ -145,13 +147,14 @@ def derivation() -> Derivation:
             ),
             Step(
                 "the sum of the row",
-                r"Draws in $k$-states are at most all draws. But the row sums to more than one, also after all rounding:",
+                r"Draws in $k$-states are at most all draws. But the row sums to more than one, also after all "
+                r"rounding:",
                 (
                     equal(sum(states(kind) * printed(kind) for kind in KINDS), Rational(125271, 125000)),
                     TOO_MUCH,
                 ),
-                r"$l_k$ is $10\,000\, n_k$ times the printed cell less half a unit of its last digit. No number of draws, "
-                r"nor a mean over several runs, would mend that.",
+                r"$l_k$ is $10\,000\, n_k$ times the printed cell less half a unit of its last digit. No number of "
+                r"draws, nor a mean over several runs, would mend that.",
                 values(table),
             ),
             Step(

@@ -1,9 +1,9 @@
 """Two tokens: which points the order of the regions by privacy may compare, and which it may not.
 
-Relative to ``p(x|z)`` a point has the terminal weight ``A(x) = (p(x|z)/p(x))^w (1/c(x_1) + 1/d(x_2))``, up to a factor. It is
-largest where both tokens are private (``R1``). Points with one private token (``R2,1``, ``R2,2``) are ahead of those
-with none (``R3``, ``R4``) in their own row or column; elsewhere that is not so, and points of ``R3`` may be behind
-points of ``R4`` even there (He, Rojas, Tao, arXiv:2506.10971, has the regions).
+Relative to ``p(x|z)`` a point has the terminal weight ``A(x) = (p(x|z)/p(x))^w (1/c(x_1) + 1/d(x_2))``, up to a
+factor. It is largest where both tokens are private (``R1``). Points with one private token (``R2,1``, ``R2,2``) are
+ahead of those with none (``R3``, ``R4``) in their own row or column; elsewhere that is not so, and points of ``R3`` may
+be behind points of ``R4`` even there (He, Rojas, Tao, arXiv:2506.10971, has the regions).
 """
 
 from collections.abc import Mapping
@@ -129,8 +129,10 @@ def derivation() -> Derivation:
             (*LARGEST, *OWN_ROW, *OWN_COLUMN, *REVERSED, *TRANSPOSED, *APART),
         ),
         assumptions=(
-            r"Two positions, any number of tokens; $p = \sum_k a_k\, p(\cdot \mid k)$ and $p(x \mid z) > 0$ at all points.",
-            r"The raw rule; $A(x)$ is the terminal weight relative to $p(x \mid z)$, up to a factor that all points share.",
+            r"Two positions, any number of tokens; $p = \sum_k a_k\, p(\cdot \mid k)$ and $p(x \mid z) > 0$ at all "
+            r"points.",
+            r"The raw rule; $A(x)$ is the terminal weight relative to $p(x \mid z)$, up to a factor that all points "
+            r"share.",
         ),
         steps=(*_weights(), *_rates(), *_order(), *_criterion(), *_reversed()),
         citations=("He2025", "Nisonoff2024"),
@@ -143,18 +145,19 @@ def _weights() -> tuple[Step, ...]:
     return (
         Step(
             "weights",
-            r"The terminal law is proportional to $p(x \mid z)^{1+w} p(x)^{-w} (1/c_{x_1} + 1/d_{x_2})$. With $e^{-g(x)} = "
-            r"p(z \mid x) = a_z\, p(x \mid z)/p(x)$ its weight relative to $p(x \mid z)$ is, up to $a_z^{-w}$, the last "
-            r"factor times",
+            r"The terminal law is proportional to $p(x \mid z)^{1+w} p(x)^{-w} (1/c_{x_1} + 1/d_{x_2})$. With "
+            r"$e^{-g(x)} = p(z \mid x) = a_z\, p(x \mid z)/p(x)$ its weight relative to $p(x \mid z)$ is, up to "
+            r"$a_z^{-w}$, the last factor times",
             (equal((given / law) ** w, prior**-w * (prior * given / law) ** w),),
             "Bayes' rule.",
             identities(),
         ),
         Step(
             "regions",
-            r"A private token $x_1$, $p(z \mid x_1) = 1$, settles the class: $c_{x_1} = 1$, and $g(x) = 0$; likewise $x_2$ "
-            r"and $d_{x_2}$. So the weights are, in $R_1$ (both tokens private), $R_{2,1}$ (the first shared), $R_{2,2}$ "
-            r"(the second shared), $R_3$ (both shared, the point private, $g = 0$) and $R_4$ (the point shared),",
+            r"A private token $x_1$, $p(z \mid x_1) = 1$, settles the class: $c_{x_1} = 1$, and $g(x) = 0$; likewise "
+            r"$x_2$ and $d_{x_2}$. So the weights are, in $R_1$ (both tokens private), $R_{2,1}$ (the first shared), "
+            r"$R_{2,2}$ (the second shared), $R_3$ (both shared, the point private, $g = 0$) and $R_4$ (the point "
+            r"shared),",
             (equal(h(g), exp(-g * w)), *WEIGHTS),
             r"$h(g(x)) = p(z \mid x)^w$.",
             identities(replace(OPENED, functions={f: body for f, body in OPENED.functions.items() if f not in (c, d)})),
@@ -282,7 +285,7 @@ def _criterion() -> tuple[Step, ...]:
 def crossed(transposed: bool = False) -> Problem:
     """Three points of the class, ``(1, 2)`` in ``R2,1``, ``(0, 0)`` in ``R3`` and ``(0, 1)`` in ``R4``."""
 
-    def turn(table: Mapping[tuple[int, int], str]) -> dict[tuple[int, int], str]:
+    def turn(table: Mapping[tuple[int, int], str]) -> dict[Any, str]:
         return {x[::-1] if transposed else x: p for x, p in table.items()}
 
     target = turn(dict.fromkeys([(0, 0), (0, 1), (1, 2)], "1/3"))
@@ -314,7 +317,7 @@ def weights(problem: Problem, strength: Fraction) -> dict[Any, Any]:
             (False, False, True): third,
             (False, False, False): fourth,
         }[tuple(private)]
-        weight = probability / given.weight(x) * chain.exit_rate(0) * problem.prior**strength
+        weight = probability / given.weight(x) * chain.exit_rate(0) * Fraction(str(problem.prior)) ** strength
         found[name(*map(Integer, x))] = to_sympy(weight)
     return found
 
@@ -322,8 +325,8 @@ def weights(problem: Problem, strength: Fraction) -> dict[Any, Any]:
 def _reversed() -> tuple[Step, ...]:
     described = (
         r"the class uniform on $(0,0)$, $(0,1)$, $(1,2)$, and another, of equal prior, with the probabilities "
-        r"$\frac{1}{20}$, $\frac{1}{10}$, $\frac{1}{4}$, $\frac{3}{5}$ at $(0,1)$, $(0,3)$, $(2,0)$, $(1,3)$. At $w = 1$ "
-        r"the order of the regions is reversed, also between $R_3$ and $R_4$ within one row:"
+        r"$\frac{1}{20}$, $\frac{1}{10}$, $\frac{1}{4}$, $\frac{3}{5}$ at $(0,1)$, $(0,3)$, $(2,0)$, $(1,3)$. At $w = "
+        r"1$ the order of the regions is reversed, also between $R_3$ and $R_4$ within one row:"
     )
     return (
         Step(
@@ -335,15 +338,15 @@ def _reversed() -> tuple[Step, ...]:
         ),
         Step(
             "and its transpose",
-            "With the two tokens exchanged the same holds for $R_{2,2}$, and between $R_3$ and $R_4$ within one column:",
+            "With the tokens exchanged the same holds for $R_{2,2}$, and between $R_3$ and $R_4$ within one column:",
             TRANSPOSED,
             "Exact rational arithmetic over the chain.",
             values(lambda: weights(crossed(transposed=True), Fraction(1))),
         ),
         Step(
             "neither row nor column",
-            r"Nor does it hold for points of $R_3$ and $R_4$ without a token in common: let the class be uniform on "
-            r"$(0,0)$, $(0,1)$, $(1,2)$, and another, of equal prior, on $(0,0)$, $(0,2)$, $(1,3)$, $(3,2)$; at $w = 1$",
+            r"Nor does it hold for points of $R_3$ and $R_4$ without a token in common: with the class uniform on $(0,0)$, "
+            r"$(0,1)$, $(1,2)$, and another, of equal prior, on $(0,0)$, $(0,2)$, $(1,3)$, $(3,2)$, at $w = 1$",
             APART,
             "Exact rational arithmetic over the chain.",
             values(lambda: weights(apart(), Fraction(1))),

@@ -31,10 +31,10 @@ def derivation() -> Derivation:
         name="renyi divergence",
         title="Position rates are Rényi divergences, and at least one",
         claim=Claim(
-            r"In every context, at every masked position $i$, the position rate $\lambda_i = Z_i(x_S)$ is an exponential "
-            r"of the R\'enyi divergence $D_i = D_{1+w}(p_i(\cdot \mid x_S, z) \,\|\, p_i(\cdot \mid x_S))$. It is at least "
-            r"$1$ for $w \geq 0$ and at most $1$ for $-1 < w \leq 0$. It is $1$ for some, hence for all, $w > 0$ exactly "
-            r"if both laws are equal.",
+            r"In every context, at every masked position $i$, the position rate $\lambda_i = Z_i(x_S)$ is an "
+            r"exponential of the R\'enyi divergence $D_i = D_{1+w}(p_i(\cdot \mid x_S, z) \,\|\, p_i(\cdot \mid "
+            r"x_S))$. It is at least $1$ for $w \geq 0$ and at most $1$ for $-1 < w \leq 0$. It is $1$ for some, hence "
+            r"for all, $w > 0$ exactly if both laws are equal.",
             (POWER, AT_LEAST_ONE, AT_MOST_ONE),
         ),
         assumptions=(
@@ -44,7 +44,8 @@ def derivation() -> Derivation:
         steps=(
             Step(
                 "divergence",
-                r"For $w \neq 0$ let $D_i$ be the divergence of order $1 + w$ of the law of the class from the other. Then",
+                r"For $w \neq 0$ let $D_i$ be the divergence of order $1 + w$ of the law of the class from the other. "
+                r"Then",
                 (equal(divergence(i), log(RATE) / w), POWER),
                 r"The definition of the divergence, whose prefactor is $1/((1+w) - 1) = 1/w$.",
                 identities(replace(WORDS, rules={divergence(i): log(RATE) / w})),

@@ -1,8 +1,8 @@
 """One token: guidance empties what the class shares with others and leaves the rest of it as it was.
 
-With ``ρ(v) = p(z|v)`` the terminal law is proportional to ``p(v|z) ρ(v)^w``. A token is private where ``ρ = 1``. As ``w →
-∞`` the law becomes ``p(·|z)`` given that the token is private; where none is, given that ``ρ`` is largest (He, Rojas,
-Tao, arXiv:2506.10971).
+With ``ρ(v) = p(z|v)`` the terminal law is proportional to ``p(v|z) ρ(v)^w``. A token is private where ``ρ = 1``. As
+``w → ∞`` the law becomes ``p(·|z)`` given that the token is private; where none is, given that ``ρ`` is largest (He,
+Rojas, Tao, arXiv:2506.10971).
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,10 @@ def over_tokens(form: Any) -> Any:
     return Sum(form, (v, 0, vocabulary_size - 1))
 
 
+def over(index: Any, form: Any, size: Any) -> Any:
+    return Sum(form, (index, 1, size))
+
+
 INTENSITY = (of_class(v, z) / law(v)) ** w * of_class(v, z)
 LAWS = Meaning(
     functions={posterior: Lambda(v, prior * of_class(v, z) / law(v))},
@@ -54,21 +58,21 @@ TILTED = equal(
 )
 
 WEIGHT = common(i) * exp(-surprisal(i) * w)
-TOTAL = Sum(own(j), (j, 1, n)) + Sum(WEIGHT, (i, 1, m))
+TOTAL = over(j, own(j), n) + over(i, WEIGHT, m)
 PRIVATE, SHARED = equal(private(j), own(j) / TOTAL), equal(shared(i), WEIGHT / TOTAL)
 PARTS = Meaning(functions={private: Lambda(j, PRIVATE.rhs), shared: Lambda(i, SHARED.rhs)})
-ALL_PRIVATE = Sum(private(j), (j, 1, n))
-CONDITIONAL = equal(private(j) / ALL_PRIVATE, own(j) / Sum(own(j), (j, 1, n)))
-MOMENTS = equal(Sum(f(j) * private(j), (j, 1, n)) / ALL_PRIVATE, Sum(f(j) * own(j), (j, 1, n)) / Sum(own(j), (j, 1, n)))
+ALL_PRIVATE = over(j, private(j), n)
+CONDITIONAL = equal(private(j) / ALL_PRIVATE, own(j) / over(j, own(j), n))
+MOMENTS = equal(over(j, f(j) * private(j), n) / ALL_PRIVATE, over(j, f(j) * own(j), n) / over(j, own(j), n))
 LIMITS = (
-    equal(Limit(PRIVATE.rhs, w, oo), own(j) / Sum(own(j), (j, 1, n))),
+    equal(Limit(PRIVATE.rhs, w, oo), own(j) / over(j, own(j), n)),
     equal(Limit(SHARED.rhs, w, oo), 0),
 )
 APART = times(
     Rational(1, 2),
-    Sum(own(j) / Sum(own(k), (k, 1, n)) - private(j), (j, 1, n)) + Sum(shared(i), (i, 1, m)),
+    Sum(own(j) / over(k, own(k), n) - private(j), (j, 1, n)) + over(i, shared(i), m),
 )
-DISTANCE = equal(distance, Sum(WEIGHT, (i, 1, m)) / TOTAL)
+DISTANCE = equal(distance, over(i, WEIGHT, m) / TOTAL)
 
 # --- the proof --------------------------------------------------------------------------------------------------------
 
@@ -79,14 +83,16 @@ def derivation() -> Derivation:
         name="shared and private",
         title="One token: guidance empties the shared region and leaves the private one as it was",
         claim=Claim(
-            r"Let $\rho(v) = p(z \mid v)$. Let $b_j$, $j = 1, \ldots, n$, be the probabilities $p(v \mid z)$ of the private "
-            r"tokens of the class, where $\rho = 1$, and $c_i$, $i = 1, \ldots, m$, those of the shared ones, where $\rho "
-            r"= e^{-g_i} < 1$. The terminal law gives them $P_j$ and $Q_i$. Given that the token is private, every mean "
-            r"of a function $f$ is that of the class, for every $w$; and as $w \to \infty$ only private tokens are left.",
+            r"Let $\rho(v) = p(z \mid v)$. Let $b_j$, $j = 1, \ldots, n$, be the probabilities $p(v \mid z)$ of the "
+            r"private tokens of the class, where $\rho = 1$, and $c_i$, $i = 1, \ldots, m$, those of the shared ones, "
+            r"where $\rho = e^{-g_i} < 1$. The terminal law gives them $P_j$ and $Q_i$. Given that the token is "
+            r"private, every mean of a function $f$ is that of the class, for every $w$; and as $w \to \infty$ only "
+            r"private tokens are left.",
             (TILTED, PRIVATE, SHARED, MOMENTS, *LIMITS, DISTANCE),
         ),
         assumptions=(
-            r"One token, of any number $N$; $p = \sum_k a_k\, p(\cdot \mid k)$, and $v$ runs over the tokens of the class.",
+            r"One token, of any number $N$; $p = \sum_k a_k\, p(\cdot \mid k)$, and $v$ runs over the tokens of the "
+            r"class.",
             r"$w > -1$. For the limits $n \geq 1$; for $n = 0$ see the last steps.",
         ),
         steps=(*_law(), *_private_region(), *_limits()),
@@ -99,8 +105,8 @@ def _law() -> tuple[Step, ...]:
     return (
         Step(
             "posterior",
-            r"By Bayes' rule $\rho(v) = p(z \mid v) = a_z\, p(v \mid z)/p(v)$, so the terminal law, which is the tilted law, "
-            r"is",
+            r"By Bayes' rule $\rho(v) = p(z \mid v) = a_z\, p(v \mid z)/p(v)$, so the terminal law, which is the "
+            r"tilted law, is",
             (equal(posterior(v), prior * of_class(v, z) / law(v)), TILTED),
             r"The intensity is $a_z^{-w}$ times $p(v \mid z) \rho(v)^w$, and the constant cancels.",
             identities(LAWS),
@@ -121,7 +127,7 @@ def _law() -> tuple[Step, ...]:
         Step(
             "private and shared tokens",
             r"In general $\rho(v)^w$ is $1$ for the private tokens and $e^{-g_i w}$ for the shared ones:",
-            (PRIVATE, SHARED, equal(ALL_PRIVATE + Sum(shared(i), (i, 1, m)), 1)),
+            (PRIVATE, SHARED, equal(ALL_PRIVATE + over(i, shared(i), m), 1)),
             "The sum over all tokens is one over both regions.",
             identities(PARTS),
         ),
@@ -139,10 +145,11 @@ def _private_region() -> tuple[Step, ...]:
     return (
         Step(
             "given that it is private",
-            r"The law of the token given that it is private is that of the class, whatever $w$ is, and so are its moments:",
+            r"The law of the token given that it is private is that of the class, whatever $w$ is, and so are its "
+            r"moments:",
             (CONDITIONAL, MOMENTS),
-            r"All $P_j$ have the factor $1/(\sum_j b_j + \sum_i c_i e^{-g_i w})$ in common. With $f(v) = v$ and $f(v) = v^2$ "
-            r"this is mean and variance.",
+            r"All $P_j$ have the factor $1/(\sum_j b_j + \sum_i c_i e^{-g_i w})$ in common. With $f(v) = v$ and $f(v) "
+            r"= v^2$ this is mean and variance.",
             identities(PARTS),
         ),
     )
@@ -151,7 +158,7 @@ def _private_region() -> tuple[Step, ...]:
 def _limits() -> tuple[Step, ...]:
     lowered = common(i) * exp(-(least + surprisal(i)) * w)
     scale = exp(-least * w)
-    total = Sum(own(j) * scale, (j, 1, n)) + Sum(lowered, (i, 1, m))
+    total = over(j, own(j) * scale, n) + over(i, lowered, m)
     return (
         Step(
             "strong guidance",
@@ -163,15 +170,15 @@ def _limits() -> tuple[Step, ...]:
         Step(
             "how far from it",
             r"The total variation between the law and its limit is what the shared tokens still have,",
-            (Ge(own(j) / Sum(own(k), (k, 1, n)) - private(j), 0, evaluate=False), equal(distance, APART), DISTANCE),
+            (Ge(own(j) / over(k, own(k), n) - private(j), 0, evaluate=False), equal(distance, APART), DISTANCE),
             r"Private tokens only gain and shared ones only lose, so no magnitude is needed.",
             identities(Meaning(functions=PARTS.functions, rules={distance: APART})),
         ),
         Step(
             "no private token",
-            r"Where every token is shared, let $b_j$ be those with the largest $\rho = e^{-g}$, and $\rho = e^{-(g + g_i)}$ "
-            r"for the others. Then $e^{-g w}$ cancels, and all is as before, with the tokens of largest $p(z \mid v)$ in "
-            r"place of the private ones:",
+            r"Where every token is shared, let $b_j$ be those with the largest $\rho = e^{-g}$, and $\rho = e^{-(g + "
+            r"g_i)}$ for the others. Then $e^{-g w}$ cancels, and all is as before, with the tokens of largest $p(z "
+            r"\mid v)$ in place of the private ones:",
             (
                 equal(own(j) * scale / total, PRIVATE.rhs),
                 equal(lowered / total, SHARED.rhs),

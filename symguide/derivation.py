@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from symguide.errors import SymguideError
 from symguide.evidence import Evidence, Verdict, weakest
-from symguide.identities import Check, Content, sentence
+from symguide.identities import Check, Content, Formulas, sentence
 
 __all__ = [
     "REFERENCES",
@@ -325,12 +325,20 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
 
 
 def _without_ground(step: Step, earlier: Sequence[Step]) -> Evidence | None:
-    """What a step takes as given and no step before it shows."""
-    shown = {item for other in earlier for item in other.content}
+    """What a step takes as given and no step before it shows, or shows for other strengths only."""
     for item in step.given:
-        if item not in shown:
+        showing = [other for other in earlier if item in other.content]
+        if not showing:
             return Evidence(step.name, Verdict.UNKNOWN, f"{sentence(item)} is used, but no earlier step shows it")
+        if not any(_range(other) in ({}, _range(step)) for other in showing):
+            reason = "was shown for another range of its symbols"
+            return Evidence(step.name, Verdict.UNKNOWN, f"{sentence(item)} is used, but {reason}")
     return None
+
+
+def _range(step: Step) -> Mapping[Any, Any]:
+    """The range of the symbols in which a step shows its formulas."""
+    return dict(step.check.meaning.domain) if isinstance(step.check, Formulas) else {}
 
 
 def _claimed(derivation: Derivation) -> Evidence:

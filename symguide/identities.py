@@ -8,9 +8,10 @@ the formula is false, and anything else *unknown*.
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sympy import Basic, Derivative, Eq, Expr, Float, Mul, Rational, exp
+from sympy import Basic, Derivative, Eq, Expr, Float, Integer, Mul, exp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import GreaterThan, Relational, StrictGreaterThan
 
@@ -23,6 +24,7 @@ from symguide.symbols import s, u
 __all__ = [
     "Check",
     "Content",
+    "Formulas",
     "Meaning",
     "equal",
     "equations_of",
@@ -56,7 +58,37 @@ def times(number: Any, form: Any) -> Any:
     return Mul(number, form, evaluate=False)
 
 
-def identities(meaning: Meaning = Meaning()) -> Check:
+_PLAIN = Meaning()
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """A check of formulas one by one, each in the words of a meaning and with what was shown before.
+
+    Attributes
+    ----------
+    judge
+        A formula and what is known, to a verdict and what was seen.
+    meaning
+        Of the names; its domain is the range in which the formulas are shown.
+    one, many
+        What is said of a formula that is right, and of several.
+
+    >>> identities().one
+    'holds identically'
+    """
+
+    judge: Callable[[Basic, Meaning], tuple[Verdict, str]]
+    meaning: Meaning
+    one: str
+    many: str
+
+    def __call__(self, content: Content, given: Content = ()) -> tuple[Verdict, str]:
+        known = self.meaning.knowing(given)
+        return _verdict(content, [self.judge(item, known) for item in content], self.one, self.many)
+
+
+def identities(meaning: Meaning = _PLAIN) -> Formulas:
     """The check that every equation shown is an identity and every ``≥`` holds, in all symbols.
 
     *Proved* is an expansion to zero, powers and rates taken as independent positive unknowns (for ``≥``: signs that
@@ -66,14 +98,10 @@ def identities(meaning: Meaning = Meaning()) -> Check:
     (<Verdict.PROVED: 4>, '1 formula holds identically')
     """
 
-    def check(content: Content, given: Content = ()) -> tuple[Verdict, str]:
-        known = meaning.knowing(given)
-        return _verdict(content, [_judged(item, known) for item in content], "holds identically")
-
-    return check
+    return Formulas(_judged, meaning, "holds identically", "hold identically")
 
 
-def equations_of(system: KolmogorovSystem, meaning: Meaning = Meaning()) -> Check:
+def equations_of(system: KolmogorovSystem, meaning: Meaning = _PLAIN) -> Check:
     """The check that the equations shown are those that the chain gives.
 
     >>> from symguide.family import representative
@@ -99,7 +127,7 @@ def equations_of(system: KolmogorovSystem, meaning: Meaning = Meaning()) -> Chec
     return check
 
 
-def solves(system: KolmogorovSystem, meaning: Meaning = Meaning()) -> Check:
+def solves(system: KolmogorovSystem, meaning: Meaning = _PLAIN) -> Check:
     """The check that ``P_x(u) = …``, one formula per context, solve the equations with their initial values.
 
     A linear system has one solution, so whatever passes is the law.
@@ -133,7 +161,7 @@ def solves(system: KolmogorovSystem, meaning: Meaning = Meaning()) -> Check:
     return check
 
 
-def rises(variable: Any, start: Any, order: int = 1, factor: Any = 1, meaning: Meaning = Meaning()) -> Check:
+def rises(variable: Any, start: Any, order: int = 1, factor: Any = 1, meaning: Meaning = _PLAIN) -> Formulas:
     """The check of ``left ≥ right`` by Taylor's formula: the difference begins with nothing and only ever grows.
 
     ``g = factor · (left − right)`` has its value and its derivatives below the ``order`` zero at ``start``, and its
@@ -156,25 +184,23 @@ def rises(variable: Any, start: Any, order: int = 1, factor: Any = 1, meaning: M
     ((<Verdict.PROVED: 4>, '1 formula holds where the variable begins and from there on'), <Verdict.REFUTED: 0>)
     """
 
-    def check(content: Content, given: Content = ()) -> tuple[Verdict, str]:
-        known = meaning.knowing(given)
-        one, many = (f"{verb} where the variable begins and from there on" for verb in ("holds", "hold"))
-        return _verdict(content, [_risen(item, known) for item in content], one, many)
-
-    def _risen(relation: Basic, known: Meaning) -> tuple[Verdict, str]:
+    def risen(relation: Basic, known: Meaning) -> tuple[Verdict, str]:
         if not isinstance(relation, GreaterThan):
             return Verdict.UNKNOWN, f"{relation} is no lower bound; write >="
         reachable = order % 2 == 0 or known.is_nonnegative(variable - start)
         if not reachable or not known.is_strictly_positive(factor):
             return Verdict.UNKNOWN, f"{sentence(relation)}: where it is followed signs do not say enough"
-        growth = factor * (relation.args[0] - relation.args[1])
+        left, right = _sides(relation)
+        growth = factor * (left - right)
         slopes = [growth, *(Derivative(growth, variable, k) for k in range(1, order + 1))]
         begins = all(known.vanishes(unfold(slope, known).subs(variable, start)) for slope in slopes[:-1])
         if begins and known.is_nonnegative(unfold(slopes[-1], known) / factor):
             return Verdict.PROVED, ""
         return _tried(relation, known)
 
-    return check
+    return Formulas(
+        risen, meaning, *(f"{verb} where the variable begins and from there on" for verb in ("holds", "hold"))
+    )
 
 
 def values(known: Callable[[], Mapping[Any, Any]]) -> Check:
@@ -219,18 +245,17 @@ def _named(name: str, found: tuple[Verdict, str]) -> tuple[Verdict, str]:
     return found[0], f"{name}: {found[1]}"
 
 
-def _verdict(content: Content, found: Sequence[tuple[Verdict, str]], one: str, many: str = "") -> tuple[Verdict, str]:
+def _verdict(content: Content, found: Sequence[tuple[Verdict, str]], one: str, many: str) -> tuple[Verdict, str]:
     if not content or not found:
         return Verdict.UNKNOWN, "no formula is shown, so nothing was checked"
     verdict, detail = min(found, key=lambda item: item[0])
     if verdict is not Verdict.PROVED:
         return verdict, detail
-    plural = many or one.replace("holds", "hold")
-    return verdict, f"1 formula {one}" if len(content) == 1 else f"{len(content)} formulas {plural}"
+    return verdict, f"1 formula {one}" if len(content) == 1 else f"{len(content)} formulas {many}"
 
 
 def _judged(relation: Basic, meaning: Meaning) -> tuple[Verdict, str]:
-    left, right = relation.args if isinstance(relation, Relational) else (0, 0)
+    left, right = _sides(relation)
     match relation:
         case Eq():
             holds = meaning.vanishes(left - right)
@@ -244,6 +269,10 @@ def _judged(relation: Basic, meaning: Meaning) -> tuple[Verdict, str]:
     if holds:
         return Verdict.PROVED, ""
     return _tried(relation, meaning)
+
+
+def _sides(relation: Any) -> tuple[Any, Any]:
+    return relation.args if isinstance(relation, Relational) else (relation, Integer(0))
 
 
 def _tried(relation: Any, meaning: Meaning) -> tuple[Verdict, str]:

@@ -10,7 +10,31 @@ from symguide.family import vocabulary_size
 from symguide.identities import Meaning, equal, identities, rises
 from symguide.symbols import symbol, w
 
-__all__ = ["AT_LEAST_ONE", "AT_MOST_ONE", "LAWS", "NEGATIVE", "POSITIVE", "bernoulli", "intensity", "position_rates"]
+__all__ = [
+    "AT_LEAST_ONE",
+    "AT_MOST_ONE",
+    "CONVEX",
+    "LAWS",
+    "NEGATIVE",
+    "POSITIVE",
+    "RATE",
+    "SPLIT",
+    "TANGENT",
+    "WORDS",
+    "bernoulli",
+    "equality",
+    "given_class",
+    "given_none",
+    "i",
+    "intensity",
+    "missing",
+    "over_tokens",
+    "phi",
+    "position_rates",
+    "r",
+    "rate",
+    "v",
+]
 
 v: Any = symbol("v", integer=True, nonnegative=True)
 i: Any = symbol("i", integer=True, positive=True)
@@ -50,6 +74,11 @@ def intensity(position: Any, token: Any, strength: Any = w) -> Any:
 
 
 def over_tokens(form: Any) -> Any:
+    """``Σ_v`` over the tokens of the class.
+
+    >>> over_tokens(given_class(i, v))
+    Sum(p^{z}_(i, v), (v, 0, N - 1))
+    """
     return Sum(form, (v, 0, vocabulary_size - 1))
 
 
@@ -135,7 +164,11 @@ def position_rates(negative: bool = False) -> tuple[Step, ...]:
 
 
 def equality() -> Step:
-    """``Z_i = 1`` for some, hence for all, ``w > 0`` exactly where ``p^z_i = p_i``."""
+    """``Z_i = 1`` for some, hence for all, ``w > 0`` exactly where ``p^z_i = p_i``.
+
+    >>> equality().examine().verdict.name
+    'PROVED'
+    """
     curvature = w * (1 + w) * r ** (w - 1)
     same = over_tokens(intensity(i, v)).subs(given_class(i, v), given_none(i, v))
     return Step(

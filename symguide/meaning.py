@@ -190,7 +190,7 @@ def _limit(form: Any, variable: Any, point: Any, direction: Any = None) -> Any:
 
 
 def _at_end(form: Any) -> Any:
-    """The limit ``u → 0`` of sums of powers of ``u``, finite sums and quotients of such; ``None`` where signs say no."""
+    """The limit ``u → 0`` of powers of ``u``, finite sums and quotients of such; ``None`` where signs do not tell."""
     top, bottom = fraction(together(form))
     if bottom.has(u):
         above, below = _at_end(top), _at_end(bottom)

@@ -35,7 +35,7 @@ from symguide.errors import DataError, SymguideError
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import exp_dd
 from symguide.family import representative, vocabulary_size
-from symguide.identities import Meaning, equal, equations_of, identities, solves, times
+from symguide.identities import Formulas, Meaning, equal, equations_of, identities, solves, times
 from symguide.latex import equations
 from symguide.ode import kolmogorov, unknown
 from symguide.proofs import proof_document
@@ -61,8 +61,7 @@ def small(*steps: Step, claim: tuple[Any, ...] = SQUARE, instances: tuple[Instan
 
 def meaning_of(item: Step) -> Meaning | None:
     """What the names in a step stand for."""
-    cells = [x.cell_contents for x in item.check.__closure__ or ()]
-    return next((x for x in cells if isinstance(x, Meaning)), None)
+    return item.check.meaning if isinstance(item.check, Formulas) else None
 
 
 def verdict(*content: Any, meaning: Meaning | None = None) -> Verdict:
@@ -261,10 +260,9 @@ def test_proved_formulas_hold_at_an_instance(name: str) -> None:
     """A second route: both sides in numbers, for concrete laws."""
     counted = 0
     for item in DERIVATIONS[name].steps:
-        if not item.check.__qualname__.startswith(("identities", "rises")):
-            continue
         meaning = meaning_of(item)
-        assert meaning is not None
+        if meaning is None:
+            continue
         for relation in item.content:
             if relation.lhs == divergence_of(meaning):
                 continue

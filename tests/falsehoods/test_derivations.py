@@ -349,6 +349,18 @@ def test_a_step_that_leans_on_itself_or_on_what_comes_later_is_not_run(name: str
             break
 
 
+def test_a_bound_for_strong_guidance_is_no_bound_for_weak() -> None:
+    """``w ≥ 0`` gives ``Λ ≥ k``; a step for ``−1 < w ≤ 0`` may not lean on it."""
+    derivation = right(DOMINATION)
+    shown = formula((DOMINATION, f"exit rates, {GUIDED}"), 0)
+    last = derivation.steps[[item.name for item in derivation.steps].index(f"from the start, {WEAKENED}")]
+    mixed = replace(last, name="mixed", given=(shown,))
+    *_, outcome, _ = run(replace(derivation, steps=(*derivation.steps, mixed))).steps
+    assert outcome.name == "mixed"
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert "was shown for another range of its symbols" in outcome.evidence[0].detail
+
+
 @pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.py"))])
 def test_a_claim_beyond_the_steps_is_not_proved(name: str) -> None:
     """The claim alone is strengthened; the steps stay as they are."""
