@@ -345,8 +345,9 @@ def _reversed() -> tuple[Step, ...]:
         ),
         Step(
             "neither row nor column",
-            r"Nor does it hold for points of $R_3$ and $R_4$ without a token in common: with the class uniform on $(0,0)$, "
-            r"$(0,1)$, $(1,2)$, and another, of equal prior, on $(0,0)$, $(0,2)$, $(1,3)$, $(3,2)$, at $w = 1$",
+            r"Nor does it hold for points of $R_3$ and $R_4$ without a token in common: with the class uniform on "
+            r"$(0,0)$, $(0,1)$, $(1,2)$, and another, of equal prior, on $(0,0)$, $(0,2)$, $(1,3)$, $(3,2)$, "
+            r"at $w = 1$",
             APART,
             "Exact rational arithmetic over the chain.",
             values(lambda: weights(apart(), Fraction(1))),

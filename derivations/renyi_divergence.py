@@ -52,7 +52,7 @@ def derivation() -> Derivation:
             ),
             *position_rates(),
             *position_rates(negative=True),
-            equality(),
+            *equality(),
         ),
         citations=("He2025", "Nisonoff2024"),
         instances=(

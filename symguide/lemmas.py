@@ -90,6 +90,7 @@ WORDS = Meaning(
     example=LAWS,
 )
 DEFINITION = equal(phi(r), TANGENT)
+BENT = equal(Derivative(phi(r), (r, 2)), w * (1 + w) * r ** (w - 1))
 SPLIT = equal(rate(i), 1 + EXCESS)
 CONVEX, CONCAVE = Ge(phi(r), 0, evaluate=False), Ge(0, phi(r), evaluate=False)
 AT_LEAST_ONE = Ge(rate(i), 1, evaluate=False)
@@ -113,10 +114,10 @@ def bernoulli(negative: bool = False) -> tuple[Step, ...]:
             (
                 DEFINITION,
                 equal(Derivative(phi(r), r), (1 + w) * (r**w - 1)),
-                equal(Derivative(phi(r), (r, 2)), w * (1 + w) * r ** (w - 1)),
+                BENT,
             ),
             "Differentiation.",
-            identities(words),
+            identities(Meaning(functions={phi: Lambda(r, TANGENT)})),
         ),
         Step(
             f"Bernoulli's inequality, {side}",
@@ -163,19 +164,30 @@ def position_rates(negative: bool = False) -> tuple[Step, ...]:
     )
 
 
-def equality() -> Step:
+def equality() -> tuple[Step, ...]:
     """``Z_i = 1`` for some, hence for all, ``w > 0`` exactly where ``p^z_i = p_i``.
 
-    >>> equality().examine().verdict.name
-    'PROVED'
+    It leans on :func:`position_rates`.
+
+    >>> [step.examine().verdict.name for step in equality()]
+    ['PROVED', 'PROVED']
     """
-    curvature = w * (1 + w) * r ** (w - 1)
     same = over_tokens(intensity(i, v)).subs(given_class(i, v), given_none(i, v))
-    return Step(
-        "equality",
-        r"For $w > 0$ the second derivative of $\phi$ is positive, so $\phi$ vanishes at $r = 1$ only. Hence $Z_i = 1$ "
-        r"for one $w > 0$ exactly if $R_i = 0$ and $p^z_i = p_i$, and then for every $w$:",
-        (Gt(curvature, 0, evaluate=False), equal(phi(1), 0), equal(same, 1 - missing(i))),
-        r"A sum of terms that are not negative vanishes only if all do.",
-        identities(Meaning(WORDS.functions, {}, WORDS.sums, {w: symbol("w", positive=True)}, LAWS)),
+    return (
+        Step(
+            "a power and its tangent, w > 0",
+            r"For $w > 0$ the second derivative of $\phi$ is positive, so $\phi$ vanishes at $r = 1$ only:",
+            (Gt(Derivative(phi(r), (r, 2)), 0, evaluate=False),),
+            "A product of positive numbers.",
+            identities(Meaning(domain={w: symbol("w", positive=True)}, example={phi: Lambda(r, TANGENT)})),
+            given=(BENT,),
+        ),
+        Step(
+            "equality",
+            r"Hence $Z_i = 1$ for one $w > 0$ exactly if $R_i = 0$ and $p^z_i = p_i$, and then for every $w$:",
+            (equal(phi(1), 0), equal(same, 1 - missing(i))),
+            r"In $Z_i - 1 = \sum_v p_i(v) \phi(p^z_i(v) / p_i(v)) + w R_i$ no term is negative, so all of them are "
+            r"zero.",
+            identities(WORDS),
+        ),
     )

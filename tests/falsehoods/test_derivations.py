@@ -218,7 +218,8 @@ FALSEHOODS: tuple[Falsehood, ...] = (
     entry("missing term", RENYI, f"a power and its tangent, {GUIDED}", 2, lambda x: of(x, right=x.rhs / (1 + w))),
     entry("bound direction", RENYI, f"Bernoulli's inequality, {GUIDED}", 0, turned),
     entry("bound direction", RENYI, f"position rates, {WEAKENED}", 0, turned),
-    entry("constant", RENYI, "equality", 1, lambda x: of(x, right=Integer(1))),
+    entry("bound direction", RENYI, "a power and its tangent, w > 0", 0, turned),
+    entry("constant", RENYI, "equality", 0, lambda x: of(x, right=Integer(1))),
     entry(
         "assumption",
         RENYI,
