@@ -206,7 +206,7 @@ def rises(variable: Any, start: Any, order: int = 1, factor: Any = 1, meaning: M
 def values(known: Callable[[], Mapping[Any, Any]]) -> Check:
     """The check of equations and bounds between exact numbers, each name standing for a rational that is computed.
 
-    >>> from sympy import Function, Integer
+    >>> from sympy import Function, Rational
     >>> f = Function("f")
     >>> table = {f(0): Rational(1, 3), f(1): Rational(2, 3)}
     >>> values(lambda: table)((equal(f(0) + f(1), Integer(1)),))
