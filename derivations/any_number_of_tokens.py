@@ -85,6 +85,7 @@ NODES = Meaning(
     },
 )
 SLOPE = equal(Derivative(both(s), s), first(s) - b * both(s))
+OTHER_SLOPE = equal(Derivative(both(s), s), last(s) - a * both(s))
 
 # --- all orders of revealing ------------------------------------------------------------------------------------------
 
@@ -207,7 +208,7 @@ def _divided_differences() -> tuple[Step, ...]:
             r"Let $A$ and $B$ be those of $\Lambda_0, \ldots, \Lambda_{n-1}$ and of $\Lambda_1, \ldots, \Lambda_n$, "
             r"$K$ that of the rates they share, and suppose that $A' = K - \Lambda_0 A$, $B' = K - \Lambda_n B$ and "
             r"$A(0) = B(0)$. Then $F = \mathcal{E}_s[\Lambda_0, \ldots, \Lambda_n]$ satisfies",
-            (equal(both(s), QUOTIENT), SLOPE, equal(both(0), 0)),
+            (equal(both(s), QUOTIENT), SLOPE, OTHER_SLOPE, equal(both(0), 0)),
             r"$F = (A - B)/(\Lambda_n - \Lambda_0)$ is the recursion of divided differences. They are symmetric, so "
             r"any of the rates may be the last, and the same holds for the next $n$; and continuous, so it holds where "
             r"rates coincide.",

@@ -24,12 +24,13 @@ from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 
-k, m, length = (symbol(name, integer=True, positive=True) for name in ("k", "m", "D"))
-j: Any = symbol("j", integer=True, positive=True)
+k, m, n, length = (symbol(name, integer=True, positive=True) for name in ("k", "m", "n", "D"))
+j, path = symbol("j", integer=True, positive=True), symbol("l", integer=True, positive=True)
 exit_rate: Any = symbol("Lambda", positive=True)
 TV: Any = symbol("TV", positive=True)
 revealed, left, after = (Function(name, nonnegative=True) for name in ("y", "T", "T_"))
 speed: Any = Function("r_", positive=True)
+weight, short, long = (Function(name, positive=True) for name in ("rho_", "e_", "f_"))
 step: Any = Function("g_", real=True)
 
 CURVE = Lambda(s, 1 - exp(-s))
@@ -52,7 +53,12 @@ def example(negative: bool = False) -> dict[Any, Any]:
     }
 
 
-BACKWARD = Sum(speed(j) * after(j, s), (j, 1, m)) - exit_rate * left(s)
+BACKWARD = equal(Derivative(left(s), s), Sum(speed(j) * after(j, s), (j, 1, m)) - exit_rate * left(s))
+BEGINNING = equal(left(0), 1)
+# Paths l = 1, …, n that begin in the context after the j-th reveal: their rates ρ, and what they weigh without and with
+# the context itself.
+PATHS = Sum(speed(j) * Sum(weight(j, path) * long(j, path, s), (path, 1, n)), (j, 1, m))
+FIRST_REVEAL = equal(left(s), exp(-exit_rate * s) + PATHS)
 
 GROWS = equal(Derivative(revealed(s), s), 1 - revealed(s))
 BEGINS = equal(revealed(0), 0)
@@ -80,9 +86,10 @@ def derivation() -> Derivation:
         assumptions=(
             r"$D$ positions, any number of tokens; $p(\cdot \mid z)$ and $p$ are laws, $p > 0$ where $p(\cdot \mid z) "
             r"> 0$.",
-            r"$\mathrm{TV}$ is the probability that a mask is left; from any context it solves the backward equations.",
+            r"$\mathrm{TV}$ is the probability that a mask is left, and the probability of a context is a sum over "
+            r"orders of revealing, as for any number of tokens.",
         ),
-        steps=(*_unguided(), *_induction(), *_induction(negative=True), _normalised()),
+        steps=(*_unguided(), _first_reveal(), *_induction(), *_induction(negative=True), _normalised()),
         citations=("He2025", "Nisonoff2024"),
         instances=(on("squares-overlap"), on("slower-sampling"), on("hypercubes:D=3,side=2,overlap=1")),
     )
@@ -128,6 +135,37 @@ def _unguided() -> tuple[Step, ...]:
     )
 
 
+def _first_reveal() -> Step:
+    return Step(
+        "backward equation",
+        r"Let $T(s)$ be the probability that a mask is left after the clock $s$ from some context with exit rate "
+        r"$\Lambda$, and $T_j = \sum_l \rho_j(l)\, e_j(l, s)$ the same from the context after its $j$-th reveal, $j = "
+        r"1, \ldots, m$, of rate $r_j$: a sum over paths $l$, with the products $\rho$ of their rates and the divided "
+        r"differences $e$ at the exit rates along them. Putting $\Lambda$ before these rates makes $f_j(l, s)$ of "
+        r"$e_j(l, s)$, and",
+        (FIRST_REVEAL, BACKWARD, BEGINNING),
+        r"Divided differences are symmetric, so $f' = e - \Lambda f$ and $f(0) = 0$ also for the first rate. Where the "
+        r"$j$-th reveal is the last, $T_j = 0$.",
+        identities(
+            Meaning(
+                functions={
+                    left: Lambda(s, FIRST_REVEAL.rhs),
+                    after: Lambda((j, s), Sum(weight(j, path) * short(j, path, s), (path, 1, n))),
+                },
+                rules={
+                    Derivative(long(j, path, s), s): short(j, path, s) - exit_rate * long(j, path, s),
+                    long(j, path, 0): Integer(0),
+                },
+                example={
+                    short: Lambda((j, path, s), exp(-j * s)),
+                    long: Lambda((j, path, s), (exp(-j * s) - exp(-exit_rate * s)) / (exit_rate - j)),
+                    exit_rate: Rational(7, 2),
+                },
+            )
+        ),
+    )
+
+
 def _induction(negative: bool = False) -> tuple[Step, ...]:
     """The bound for ``k`` masks from that for ``k − 1``; for ``−1 < w ≤ 0`` everything changes its sign."""
     sign, side = (-1, "−1 < w ≤ 0") if negative else (1, "w ≥ 0")
@@ -148,7 +186,6 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
     bound = OTHER_BOUND if negative else BOUND
     opened = Meaning(
         functions={delta: gaps, e: behinds, step: STEPS},
-        rules={Derivative(left(s), s): BACKWARD, left(0): Integer(1)},
         sums={exit_rate: Sum(speed(j), (j, 1, m))},
         example=example(negative),
     )
@@ -165,9 +202,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
         ),
         Step(
             f"induction, {side}",
-            r"Let $T(s)$ be the probability that a mask is left after the clock $s$ from such a context, and $T_j$ the "
-            r"same from the context after its $j$-th reveal, $j = 1, \ldots, m$, of rate $r_j$: "
-            r"$T' = \sum_j r_j T_j - \Lambda T$, $T(0) = 1$, $\Lambda = \sum_j r_j$. With "
+            r"Let the context above have $k$ masks. Its exit rate is $\Lambda = \sum_j r_j$. With "
             + (
                 r"$\delta^- = T - (1 - y^k)$ and $e^-_j = T_j - (1 - y^{k-1})$,"
                 if negative
@@ -176,7 +211,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
             (slope, begins),
             r"The backward equation of the chain, and $(1 - y^k)' = -k g_k$.",
             identities(opened),
-            given=(GROWS, BEGINS),
+            given=(GROWS, BEGINS, BACKWARD, BEGINNING),
         ),
         Step(
             f"the gap never closes, {side}",
