@@ -176,7 +176,7 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
     # The same functions with the signs of this side, under names of their own.
     mark = "^{-}" if negative else ""
     delta: Any = Function(rf"\delta{mark}" if negative else "delta", real=True)
-    e: Any = Function(f"e{mark}_", nonnegative=True)
+    e: Any = Function(rf"\epsilon{mark}_" if negative else "epsilon_", nonnegative=True)
     domain = NEGATIVE if negative else POSITIVE
     pace, at_rate = (SLOW_PACE, AT_MOST_ONE) if negative else (PACE, AT_LEAST_ONE)
     total = Sum(e(j, s) * speed(j), (j, 1, m))
@@ -204,9 +204,9 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
             f"induction, {side}",
             r"Let the context above have $k$ masks. Its exit rate is $\Lambda = \sum_j r_j$. With "
             + (
-                r"$\delta^- = T - (1 - y^k)$ and $e^-_j = T_j - (1 - y^{k-1})$,"
+                r"$\delta^- = T - (1 - y^k)$ and $\epsilon^-_j = T_j - (1 - y^{k-1})$,"
                 if negative
-                else r"$\delta = 1 - y^k - T$ and $e_j = 1 - y^{k-1} - T_j$,"
+                else r"$\delta = 1 - y^k - T$ and $\epsilon_j = 1 - y^{k-1} - T_j$,"
             ),
             (slope, begins),
             r"The backward equation of the chain, and $(1 - y^k)' = -k g_k$.",
@@ -215,7 +215,8 @@ def _induction(negative: bool = False) -> tuple[Step, ...]:
         ),
         Step(
             f"the gap never closes, {side}",
-            r"By the hypothesis of the induction the $e_j$ are not negative; for $k = 1$ they are zero. So neither is",
+            r"By the hypothesis of the induction the $\epsilon_j$ are not negative; for $k = 1$ they are zero. So "
+            r"neither is",
             (ahead,),
             r"$e^{\Lambda s}$ times it begins at zero, and by the last step its slope is $e^{\Lambda s}$ times what is "
             r"not negative.",
