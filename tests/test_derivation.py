@@ -548,7 +548,7 @@ def test_documents_compile_and_nothing_runs_off_the_page(proofs: Mapping[str, Pr
         proofs["two tokens"].steps,
         (Outcome("a long name " * 4, (), 0.0, "why " * 40),),
     )
-    for group in ([proofs["single token"]], [proofs["two tokens"]], [wrong], [unrun], [*proofs.values(), wrong]):
+    for group in (*([proof] for proof in proofs.values()), [wrong], [unrun], [*proofs.values(), wrong]):
         source = proof_document(group)
         for _ in range(2):
             log_ = typeset(source, tmp_path)
