@@ -206,8 +206,8 @@ def _divided_differences() -> tuple[Step, ...]:
         Step(
             "one rate more",
             r"Let $A$ and $B$ be those of $\Lambda_0, \ldots, \Lambda_{n-1}$ and of $\Lambda_1, \ldots, \Lambda_n$, "
-            r"$K$ that of the rates they share, and suppose that $A' = K - \Lambda_0 A$, $B' = K - \Lambda_n B$ and "
-            r"$A(0) = B(0)$. Then $F = \mathcal{E}_s[\Lambda_0, \ldots, \Lambda_n]$ satisfies",
+            r"$K$ that of the rates they share, $0$ if there are none, and suppose that $A' = K - \Lambda_0 A$, $B' = "
+            r"K - \Lambda_n B$ and $A(0) = B(0)$. Then $F = \mathcal{E}_s[\Lambda_0, \ldots, \Lambda_n]$ satisfies",
             (equal(both(s), QUOTIENT), SLOPE, OTHER_SLOPE, equal(both(0), 0)),
             r"$F = (A - B)/(\Lambda_n - \Lambda_0)$ is the recursion of divided differences. They are symmetric, so "
             r"any of the rates may be the last, and the same holds for the next $n$; and continuous, so it holds where "

@@ -173,10 +173,7 @@ def _pulled_out(part: Any) -> list[Form] | None:
     for variable, low, high in total.limits:
         if forms is None or any((a + b).has(variable) for _, limits in forms for _, a, b in limits):
             return None
-        forms = [
-            (x, (*limits, (variable, low, high))) if x.has(variable) else (x * (high - low + 1), limits)
-            for x, limits in forms
-        ]
+        forms = [(x, (*limits, (variable, low, high))) for x, limits in forms]
     return forms
 
 
