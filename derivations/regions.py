@@ -68,6 +68,8 @@ APART = (
     equal(fourth(0, 0), Rational(76, 77)),
     Gt(fourth(0, 0), third(1, 2), evaluate=False),
 )
+OTHER_ROWS = tuple(Ge(first(x, y), other(a, b), evaluate=False) for other in (third, fourth))
+OTHER_COLUMNS = tuple(Ge(second(x, y), other(a, b), evaluate=False) for other in (third, fourth))
 PRIVATE_FIRST = Ge(third(x, y), fourth(a, b), evaluate=False)
 
 
@@ -134,7 +136,7 @@ def derivation() -> Derivation:
             r"The raw rule; $A(x)$ is the terminal weight relative to $p(x \mid z)$, up to a factor that all points "
             r"share.",
         ),
-        steps=(*_weights(), *_rates(), *_order(), *_criterion(), *_reversed()),
+        steps=(*_weights(), *_rates(), *_order(), *_elsewhere(), *_criterion(), *_reversed()),
         citations=("He2025", "Nisonoff2024"),
         instances=(on("squares-overlap"), on("diamonds"), on("slower-sampling")),
     )
@@ -209,6 +211,30 @@ def _order() -> tuple[Step, ...]:
             r"The same $1/c_{x_1}$, or $1/d_{x_2}$, stands on both sides.",
             identities(CLOSED),
             given=(*WEIGHTS, ROWS, COLUMNS, KEPT),
+        ),
+    )
+
+
+def _elsewhere() -> tuple[Step, ...]:
+    here = {x: Integer(0), y: Integer(0), a: Integer(1), b: Integer(1)}
+    slower, lower = Ge(c(a), c(x), evaluate=False), Ge(d(b), d(y), evaluate=False)
+    return (
+        Step(
+            "rows whose second reveal is faster",
+            r"A point $(x_1, x_2)$ of $R_{2,1}$ is ahead of those of $R_3$ and $R_4$ in every row $y_1$ with $c_{y_1} "
+            r"\geq c_{x_1}$,",
+            OTHER_ROWS,
+            r"$1/c_{x_1} \geq 1/c_{y_1}$ and $1 \geq 1/d_{y_2}$.",
+            identities(replace(CLOSED, facts=(slower,), example={**TRIED, **here})),
+            given=(*WEIGHTS, COLUMNS, KEPT),
+        ),
+        Step(
+            "columns whose first reveal is faster",
+            r"and one of $R_{2,2}$ of those in every column $y_2$ with $d_{y_2} \geq d_{x_2}$:",
+            OTHER_COLUMNS,
+            r"$1/d_{x_2} \geq 1/d_{y_2}$ and $1 \geq 1/c_{y_1}$.",
+            identities(replace(CLOSED, facts=(lower,), example={**TRIED, **here})),
+            given=(*WEIGHTS, ROWS, KEPT),
         ),
     )
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from symguide.errors import SymguideError
 from symguide.evidence import Evidence, Verdict, weakest
-from symguide.identities import Check, Content, Formulas, sentence
+from symguide.identities import Check, Content, Formulas, Meaning, sentence
 
 __all__ = [
     "REFERENCES",
@@ -325,24 +325,29 @@ def run(derivation: Derivation, digits: int = 50, progress: Progress | None = No
 
 
 def _without_ground(step: Step, earlier: Sequence[Step]) -> Evidence | None:
-    """What a step takes as given and no step before it shows, or shows for other strengths only."""
+    """What a step takes as given and no step before it shows, or only for other strengths or under a condition."""
     for item in step.given:
         showing = [other for other in earlier if item in other.content]
         if not showing:
             return Evidence(step.name, Verdict.UNKNOWN, f"{sentence(item)} is used, but no earlier step shows it")
-        if not any(_range(other) in ({}, _range(step)) for other in showing):
-            reason = "was shown for another range of its symbols"
+        if not any(_covers(other, step) for other in showing):
+            reason = "was shown for another range of its symbols, or under a condition"
             return Evidence(step.name, Verdict.UNKNOWN, f"{sentence(item)} is used, but {reason}")
     return None
 
 
-def _range(step: Step) -> Mapping[Any, Any]:
-    """The range of the symbols in which a step shows its formulas."""
-    return dict(step.check.meaning.domain) if isinstance(step.check, Formulas) else {}
+def _covers(shown: Step, step: Step) -> bool:
+    """Whether what one step shows may serve another: in its range of symbols, under conditions that it has too."""
+    if not isinstance(shown.check, Formulas):
+        return True
+    meaning = step.check.meaning if isinstance(step.check, Formulas) else Meaning()
+    here = shown.check.meaning
+    return dict(here.domain) in ({}, dict(meaning.domain)) and set(here.facts) <= set(meaning.facts)
 
 
 def _claimed(derivation: Derivation) -> Evidence:
-    shown = {item for step in derivation.steps for item in step.content}
+    plain = [step for step in derivation.steps if not isinstance(step.check, Formulas) or not step.check.meaning.facts]
+    shown = {item for step in plain for item in step.content}
     for item in derivation.claim.content:
         if item not in shown:
             return Evidence("claim", Verdict.UNKNOWN, f"{sentence(item)} is claimed, but no step shows it")

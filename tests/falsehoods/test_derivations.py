@@ -355,6 +355,20 @@ def test_a_step_that_leans_on_itself_or_on_what_comes_later_is_not_run(name: str
             break
 
 
+def test_what_holds_under_a_condition_serves_no_step_without_it() -> None:
+    """Weights of other rows are compared where ``c`` is larger there; neither a step nor the claim may forget that."""
+    derivation = right(REGIONS)
+    shown = formula((REGIONS, "rows whose second reveal is faster"), 0)
+    plain = next(item for item in derivation.steps if item.name == "the largest weight")
+    mixed = replace(plain, name="mixed", content=(shown,), given=(shown,))
+    claim = replace(derivation.claim, content=(shown,))
+    *_, outcome, _ = run(replace(derivation, steps=(*derivation.steps, mixed))).steps
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert "or under a condition" in outcome.evidence[0].detail
+    proof = run(replace(derivation, claim=claim, steps=tuple(map(believed, derivation.steps))))
+    assert [failed.name for failed in proof.failed] == ["claim"]
+
+
 def test_a_bound_for_strong_guidance_is_no_bound_for_weak() -> None:
     """``w ≥ 0`` gives ``Λ ≥ k``; a step for ``−1 < w ≤ 0`` may not lean on it."""
     derivation = right(DOMINATION)
