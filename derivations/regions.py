@@ -230,7 +230,7 @@ def _elsewhere() -> tuple[Step, ...]:
         ),
         Step(
             "columns whose first reveal is faster",
-            r"and one of $R_{2,2}$ of those in every column $y_2$ with $d_{y_2} \geq d_{x_2}$:",
+            r"One of $R_{2,2}$ is ahead of those in every column $y_2$ with $d_{y_2} \geq d_{x_2}$:",
             OTHER_COLUMNS,
             r"$1/d_{x_2} \geq 1/d_{y_2}$ and $1 \geq 1/c_{y_1}$.",
             identities(replace(CLOSED, facts=(lower,), example={**TRIED, **here})),
