@@ -184,8 +184,13 @@ class Printer(LatexPrinter):
     def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
         token, *given = map(self._print, expr.args)
         name = expr.func.__name__
+        if name.endswith("_"):  # the first argument is an index
+            called = f"{_name(name[:-1])}_{{{token}}}" + (f"({', '.join(given)})" if given else "")
+            return called if exp is None else rf"{{{called}}}^{{{exp}}}"
         bar = r" \mid " if name.endswith("|") else ", "
-        called = f"{_name(name.removesuffix('|'))}({token}{bar if given else ''}{', '.join(given)})"
+        inside = f"{token}{bar if given else ''}{', '.join(given)}"
+        around = rf"\left({inside}\right)" if r"\frac" in inside else f"({inside})"
+        called = f"{_name(name.removesuffix('|'))}{around}"
         return called if exp is None else f"{called}^{{{exp}}}"
 
     def _print_Sum(self, expr: Any) -> str:

@@ -694,7 +694,7 @@ BAD = [
     ("export xor --latex law.tex --context 0,0 --all", "drop one"),
     ("export xor --python law.py --context 0,0", "drop one"),
     ("list extra", "extra"),
-    ("prove three-tokens", "choose one of 'joint normalisation', 'single token'"),
+    ("prove three-tokens", "choose one of 'any number of tokens'"),
     ("prove --out pair.json", "pair.json is no directory"),
     ("prove --out pair.json/deeper/still", "pair.json is no directory"),
     ("prove --digits 0", "--digits is '0'"),

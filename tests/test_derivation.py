@@ -8,23 +8,41 @@ from typing import Any
 
 import pytest
 from math_core import LatexToMathML
-from sympy import Abs, Derivative, Eq, Function, Ge, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, log, oo
+from sympy import (
+    Abs,
+    Derivative,
+    Eq,
+    Function,
+    Ge,
+    Integer,
+    Lambda,
+    Limit,
+    Rational,
+    Sum,
+    Symbol,
+    Tuple,
+    exp,
+    log,
+    oo,
+)
+from sympy.core.function import AppliedUndef
 from test_latex import needs_pdflatex, overfull, typeset
 
 from symguide import derivation as machinery
-from symguide import identities as checking
+from symguide.counterexamples import tried
 from symguide.derivation import REFERENCES, Claim, Derivation, Instance, Outcome, Proof, Step, catalogue, run, select
 from symguide.errors import DataError, SymguideError
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import exp_dd
 from symguide.family import representative, vocabulary_size
-from symguide.identities import Meaning, equal, equations_of, identities, solves, times
+from symguide.identities import Formulas, Meaning, equal, equations_of, identities, solves, times
 from symguide.latex import equations
 from symguide.ode import kolmogorov, unknown
 from symguide.proofs import proof_document
 from symguide.symbols import s, symbol, u, w
 
 DERIVATIONS = catalogue()
+TRAJECTORIES = ("any number of tokens", "single token", "two tokens")
 SQUARE = (equal((1 + u) ** 2, 1 + 2 * u + u**2),)
 NOT_SQUARE = (equal((1 + u) ** 2, 1 + u**2),)
 v = symbol("v", integer=True, nonnegative=True)
@@ -41,6 +59,11 @@ def small(*steps: Step, claim: tuple[Any, ...] = SQUARE, instances: tuple[Instan
     return Derivation("small", "A square", Claim("A square.", claim), (), steps, (), instances)
 
 
+def meaning_of(item: Step) -> Meaning | None:
+    """What the names in a step stand for."""
+    return item.check.meaning if isinstance(item.check, Formulas) else None
+
+
 def verdict(*content: Any, meaning: Meaning | None = None) -> Verdict:
     return identities(meaning or Meaning())(content)[0]
 
@@ -54,28 +77,83 @@ def proofs() -> Mapping[str, Proof]:
 
 
 def test_catalogue() -> None:
-    assert list(DERIVATIONS) == ["joint normalisation", "single token", "tau leaping", "two tokens"]
+    assert list(DERIVATIONS) == [
+        "any number of tokens",
+        "domination",
+        "drift",
+        "joint normalisation",
+        "monotonicity",
+        "published row",
+        "regions",
+        "renyi divergence",
+        "shared and private",
+        "single token",
+        "tau leaping",
+        "two tokens",
+    ]
 
 
-CLOSED_FORMS = ("single token", "two tokens")
-"""Derivations of the law of a chain, whose instances are verified as solutions; others have tests of their own."""
+FORMULAS = tuple(name for name in DERIVATIONS if name not in ("joint normalisation", "tau leaping"))
+"""Derivations whose steps are formulas with a meaning; the others have tests of their own."""
 
 
-@pytest.mark.parametrize("name", CLOSED_FORMS)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_every_step_is_proved_and_every_instance_agrees(name: str, proofs: Mapping[str, Proof]) -> None:
     proof = proofs[name]
     assert [str(outcome) for outcome in proof.failed] == []
     assert {item.verdict for item in proof.evidence} == {Verdict.PROVED}
     assert proof.verdict is Verdict.PROVED
     ran = [outcome for outcome in proof.instances if not outcome.not_run]
-    assert len(ran) >= 4
+    assert ran
     for outcome in ran:
-        checks = {item.check: item.verdict for item in outcome.evidence}
-        assert checks["initial value"] is checks["residual"] is checks["mass"] is Verdict.PROVED
-        assert checks["integration"] is Verdict.AGREES
-        assert checks["balls"] is Verdict.ENCLOSED
+        assert outcome.verdict.passes
+        if name in TRAJECTORIES:
+            checks = {item.check: item.verdict for item in outcome.evidence}
+            assert checks["initial value"] is checks["residual"] is checks["mass"] is Verdict.PROVED
+            assert checks["integration"] is Verdict.AGREES
+            assert checks["balls"] is Verdict.ENCLOSED
     for outcome in proof.instances:
         assert not outcome.not_run or "pip install" in outcome.not_run
+
+
+def test_steps_lean_on_what_was_shown_before() -> None:
+    """A step that uses a formula is not run where no earlier step shows it."""
+    leaning = 0
+    for derivation in DERIVATIONS.values():
+        for number, item in enumerate(derivation.steps):
+            if not item.given:
+                continue
+            leaning += 1
+            shown = {formula for other in derivation.steps[:number] for formula in other.content}
+            assert set(item.given) <= shown
+            alone = replace(derivation, steps=(item,), instances=(), claim=Claim("It.", item.content))
+            (outcome, _) = run(alone).steps
+            assert outcome.verdict is Verdict.UNKNOWN
+            assert "no earlier step shows it" in outcome.evidence[0].detail
+            assert replace(item, given=()).examine().verdict is not Verdict.PROVED
+    assert leaning >= 20
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_assumptions_hold_on_what_formulas_are_tried_on(name: str) -> None:
+    """Named sums and differential equations are true of the example: so a formula that is false there is false."""
+    for item in DERIVATIONS[name].steps:
+        meaning = meaning_of(item)
+        if meaning is None or not meaning.example:
+            continue
+        closed = replace(meaning, rules={}, sums={}, totals=())
+        named = [(total, value) for value, total in meaning.sums.items()]
+        for left, right in [*named, *meaning.totals, *meaning.rules.items()]:
+            if isinstance(left, Symbol) or (isinstance(left, AppliedUndef) and left.func not in meaning.example):
+                continue  # a definition
+            sides = tried(equal(left, right), closed).sides
+            assert sides is not None, left
+            assert abs(sides[0] - sides[1]) < 1e-30, (item.name, left)
+        for fact in (*meaning.facts, *item.given):
+            sides = tried(fact, meaning.knowing(item.given)).sides
+            assert sides is not None, fact
+            gap = sides[0] - sides[1]
+            assert gap >= -1e-30 if isinstance(fact, Ge) else abs(gap) < 1e-30, (item.name, fact, sides)
 
 
 def test_real_data_are_among_the_instances() -> None:
@@ -103,7 +181,7 @@ def mutations() -> list[Any]:
     spoil = {
         "doubled": lambda form: 2 * form,
         "sign flipped": lambda form: -form,
-        "term added": lambda form: form + u / 7,
+        "term added": lambda form: form + Rational(1, 7),
         "strength shifted": lambda form: form.subs(w, w + 1),
         "clock doubled": lambda form: form.subs(u, u**2).subs(s, 2 * s),
     }
@@ -183,27 +261,25 @@ def test_a_wrong_formula_for_the_data_is_caught_by_the_instance(monkeypatch: pyt
     assert Verdict.REFUTED in (found["residual"], found["integration"], found["balls"])
 
 
-@pytest.mark.parametrize("name", CLOSED_FORMS)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_proved_formulas_hold_at_an_instance(name: str) -> None:
     """A second route: both sides in numbers, for concrete laws."""
-    tried = 0
+    counted = 0
     for item in DERIVATIONS[name].steps:
-        meaning = next(
-            (x.cell_contents for x in item.check.__closure__ or () if isinstance(x.cell_contents, Meaning)), None
-        )
-        if meaning is None or "check" in item.check.__qualname__:
+        meaning = meaning_of(item)
+        if meaning is None:
             continue
         for relation in item.content:
             if relation.lhs == divergence_of(meaning):
                 continue
-            values = checking._values(relation, checking._point(relation, meaning), meaning)
-            assert values is not None, relation
+            sides = tried(relation, meaning.knowing(item.given)).sides
+            assert sides is not None, relation
             if isinstance(relation, Eq):
-                assert abs(values[0] - values[1]) < 1e-30, relation
+                assert abs(sides[0] - sides[1]) < 1e-30, relation
             else:
-                assert values[0] >= values[1]
-            tried += 1
-    assert tried >= 15
+                assert sides[0] >= sides[1], relation
+            counted += 1
+    assert counted >= 1 or name == "published row"
 
 
 def divergence_of(meaning: Meaning) -> Any:
@@ -228,6 +304,7 @@ def divergence_of(meaning: Meaning) -> Any:
         equal(Limit(exp(-a * s), s, oo), 0),
         equal(Limit(exp_dd(Tuple(0, a), s), s, oo), 1 / a),
         equal(Limit(s * u**a, u, 0), 0),
+        equal(Limit(u * (a + u) ** -1, u, 0), 0),
         equal(Limit((u**a - u**b) / (b - a), a, b), s * u**b),
         equal(Abs(a / b - (1 - u) * a / b), u * a / b),
         equal(times(Rational(1, 2), a + b), a / 2 + b / 2),
@@ -265,7 +342,7 @@ def test_what_is_false_is_refuted(relation: Any) -> None:
     "relation",
     [
         equal(Limit(u**-a, u, 0), 0),
-        equal(Limit(u * (a + u) ** -1, u, 0), 0),
+        equal(Limit(u * (a - b + u) ** -1, u, 0), 0),
         Ge(a - a * u, 0, evaluate=False),  # true on (0, 1], but signs alone do not say so
         a > 0,
         Integer(1),
@@ -399,7 +476,7 @@ def test_a_derivation_that_cannot_be_one_is_refused(change: dict[str, Any], mess
 def test_selection() -> None:
     assert [x.name for x in select()] == list(DERIVATIONS)
     assert [x.name for x in select(["two-tokens", "single_token", "two tokens"])] == ["two tokens", "single token"]
-    with pytest.raises(SymguideError, match="derivation 'three tokens' is unknown; choose one of 'joint nor"):
+    with pytest.raises(SymguideError, match="derivation 'three tokens' is unknown; choose one of 'any number of"):
         select(["three tokens"])
 
 
@@ -477,7 +554,7 @@ def test_documents_compile_and_nothing_runs_off_the_page(proofs: Mapping[str, Pr
         proofs["two tokens"].steps,
         (Outcome("a long name " * 4, (), 0.0, "why " * 40),),
     )
-    for group in ([proofs["single token"]], [proofs["two tokens"]], [wrong], [unrun], [*proofs.values(), wrong]):
+    for group in (*([proof] for proof in proofs.values()), [wrong], [unrun], [*proofs.values(), wrong]):
         source = proof_document(group)
         for _ in range(2):
             log_ = typeset(source, tmp_path)
