@@ -25,11 +25,15 @@ _PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \newtheorem*{claim}{Theorem}
 \theoremstyle{definition}
 \newtheorem{step}{Step}
+\setcounter{secnumdepth}{0}
+\setcounter{tocdepth}{1}
 """
 
 
-def document(title: str, sections: Iterable[tuple[str, str]]) -> str:
+def document(title: str, sections: Iterable[tuple[str, str]], contents: bool = False) -> str:
     r"""A standalone article: a plain title, and sections as pairs (plain heading, LaTeX body), empty ones left out.
+
+    With ``contents``, a table of them comes first.
 
     >>> from sympy import Eq, log
     >>> from symguide.latex import equations
@@ -38,9 +42,10 @@ def document(title: str, sections: Iterable[tuple[str, str]]) -> str:
     >>> source.count(r"\section"), r"\title{One token}" in source
     (1, True)
     """
-    parts = [(f"\\section*{{{escape(heading)}}}\n" if heading else "", text.strip()) for heading, text in sections]
+    parts = [(f"\\section{{{escape(heading)}}}\n" if heading else "", text.strip()) for heading, text in sections]
     body = "\n\n".join(heading + text for heading, text in parts if text)
     head = f"{_PREAMBLE}\n\\title{{{escape(title)}}}\n\\author{{}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle\n"
+    head += "\\tableofcontents\n" if contents else ""
     return f"{head}\n{body}\n\n\\end{{document}}\n"
 
 

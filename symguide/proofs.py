@@ -15,6 +15,8 @@ __all__ = ["proof_document"]
 def proof_document(proofs: Sequence[Proof], title: str = "") -> str:
     r"""Theorem, proof, table of the checks made and how strong each is, notation, references: an article in LaTeX.
 
+    Several proofs are sections of one article, with a table of contents.
+
     >>> from sympy import Eq
     >>> from symguide.identities import identities
     >>> from symguide.symbols import u
@@ -28,16 +30,19 @@ def proof_document(proofs: Sequence[Proof], title: str = "") -> str:
     heading = title or (proofs[0].derivation.title if len(proofs) == 1 else "Exact laws of guided masked diffusion")
     sections: list[tuple[str, str]] = []
     for proof in proofs:
-        name = "Theorem" if len(proofs) == 1 else proof.derivation.title
-        sections += [
-            (name, _theorem(proof.derivation)),
+        parts = [
+            ("Theorem", _theorem(proof.derivation)),
             ("Proof", _argument(proof)),
             ("What was checked", _table(proof)),
             ("Figures" if len(proof.derivation.figures) > 1 else "Figure", _figures(proof.derivation)),
         ]
+        if len(proofs) > 1:
+            inner = "\n\n".join(f"\\subsection{{{name}}}\n{text}" for name, text in parts if text)
+            parts = [(proof.derivation.title, inner)]
+        sections += parts
     cited = list(dict.fromkeys(key for proof in proofs for key in proof.derivation.citations))
     sections += [("Notation", notation_table(NOTATION)), ("", _bibliography(cited))]
-    return document(heading, sections)
+    return document(heading, sections, contents=len(proofs) > 1)
 
 
 def _theorem(derivation: Derivation) -> str:

@@ -480,7 +480,8 @@ def test_prove_for_machines(run: Run, tmp_path: Path) -> None:
     done = run("prove", "single token", "--digits", "20", "--json", "--out", str(tmp_path))
     assert done.status == 0
     assert "Summary" in done.err
-    assert done.document.keys() == {"digits", "verdict", "derivations"}
+    assert done.document.keys() == {"digits", "verdict", "derivations", "files"}
+    assert done.document["files"] == []
     assert (done.document["digits"], done.document["verdict"]) == (20, "proved")
     (proof,) = done.document["derivations"]
     assert proof["name"] == "single token"
@@ -500,6 +501,15 @@ def test_prove_makes_pdfs(run: Run, tmp_path: Path) -> None:
     assert done.status == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["single-token.pdf", "single-token.tex"]
     assert (tmp_path / "single-token.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_several_derivations_are_one_document_too(run: Run, tmp_path: Path) -> None:
+    done = run("prove", "drift", "renyi divergence", "--digits", "20", "--json", "--out", str(tmp_path))
+    assert done.document["files"] == [str(tmp_path / "derivations.tex")]
+    source = (tmp_path / "derivations.tex").read_text()
+    assert source.count(r"\tableofcontents") == source.count(r"\begin{thebibliography}") == 1
+    assert source.count(r"\begin{claim}") == source.count(r"\subsection{Proof}") == 2
+    assert r"\tableofcontents" not in (tmp_path / "drift.tex").read_text()
 
 
 def test_pdfs_without_pdflatex_are_refused_at_once(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

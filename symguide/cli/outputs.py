@@ -160,7 +160,7 @@ def publish(
                     compile_pdf(source, made / f"{stem}.pdf", figures[stem])
             kinds = (".tex", ".pdf") if pdf else (".tex",)
             files = [[*(f"{stem}{kind}" for kind in kinds), *figures[stem]] for stem in documents]
-            for file in (file for written in files for file in written):
+            for file in dict.fromkeys(file for written in files for file in written):
                 os.replace(made / file, place / file)
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}, so the documents were not written; name another place") from None

@@ -11,11 +11,16 @@ from symguide.cli.parameters import DONE, FAILED, JSON, argument, command, optio
 
 __all__ = ["prove_command"]
 
+ALL = "derivations"
+"""The document with all of them."""
+
 
 @command(
     "prove",
     argument("names", metavar="[NAME...]", nargs=-1, required=False),
-    option("--out", metavar="DIR", default="out", help="Where the LaTeX goes, a file per derivation  [out]."),
+    option(
+        "--out", metavar="DIR", default="out", help="Where the LaTeX goes, a file per derivation and all in one  [out]."
+    ),
     option("--pdf", is_flag=True, help="PDF too, by pdflatex."),
     option("--digits", metavar="N", default="50", help="Decimal digits at which instances are verified  [50]."),
     JSON,
@@ -45,7 +50,12 @@ def prove_command(names: Sequence[str], out: str, pdf: bool, digits: str, as_jso
             from symguide.plots import figure_pdf
 
             figures[stem] = {figure.file: figure_pdf(figure) for figure in proof.derivation.figures}
-    files = publish(out, documents, pdf, figures)
+    if len(proofs) > 1:
+        documents[ALL] = proof_document(proofs)
+        figures[ALL] = {name: content for drawn in figures.values() for name, content in drawn.items()}
+    *files, together = publish(out, documents, pdf, figures)
+    if len(proofs) == 1:
+        files, together = [together], []
     passed = all(proof.verdict.passes for proof in proofs)
     if as_json:
         write_json(
@@ -55,8 +65,13 @@ def prove_command(names: Sequence[str], out: str, pdf: bool, digits: str, as_jso
                 "derivations": [
                     proof_for_machines(proof) | {"files": written} for proof, written in zip(proofs, files, strict=True)
                 ],
+                "files": together,
             }
         )
     console = screen(to_stderr=as_json)
-    console.print(proof_tables(proofs, [name for written in files for name in written], console.width))
+    console.print(
+        proof_tables(
+            proofs, list(dict.fromkeys([*together, *(name for written in files for name in written)])), console.width
+        )
+    )
     return DONE if passed else FAILED
