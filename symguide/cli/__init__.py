@@ -17,6 +17,7 @@ from symguide.cli.listing import list_command
 from symguide.cli.outputs import long_integers, say
 from symguide.cli.parameters import DONE, Command
 from symguide.cli.prove import prove_command
+from symguide.cli.regime import regime_command
 from symguide.cli.solve import solve_command
 from symguide.cli.sweep import sweep_command
 from symguide.cli.verify import verify_command
@@ -29,7 +30,15 @@ __all__ = ["COMMANDS", "gather", "main"]
 
 COMMANDS = {
     command.name: command
-    for command in (list_command, solve_command, verify_command, prove_command, export_command, sweep_command)
+    for command in (
+        list_command,
+        solve_command,
+        verify_command,
+        prove_command,
+        export_command,
+        regime_command,
+        sweep_command,
+    )
 }
 """Every command by name, in the order of the overview."""
 
