@@ -17,7 +17,7 @@ from typing import Any
 
 import flint
 
-from symguide.arithmetic import Arithmetic
+from symguide.arithmetic import BALLS, Arithmetic
 from symguide.expsum import ExpSum
 from symguide.limit_chain import LimitChain
 
@@ -49,8 +49,8 @@ class Bracket:
     >>> from symguide.arithmetic import BALLS
     >>> one = ExpSum.constant(Fraction(1))
     >>> slow = Bracket((Fraction(0),), _NOTHING, one, one, _NOTHING, Fraction(1), one, 1, Fraction(0))
-    >>> float(slow.lower(BALLS, Fraction(3), flint.arb(2))) == float(slow.upper(BALLS, Fraction(3), flint.arb(2)))
-    True
+    >>> [float(bound) for bound in slow.minus_log(BALLS, Fraction(3), flint.arb(2))]
+    [2.0, 2.0]
     """
 
     limit: tuple[Fraction, ...]
@@ -79,6 +79,24 @@ class Bracket:
             above = above + power * arithmetic.exp_dd([floor] * (k + 1), s)
             power = power * floor
         return above
+
+    def minus_log(self, arithmetic: Arithmetic, w: Any, s: Any) -> tuple[Any, Any]:
+        """Bounds ``(from, to)`` of ``−ln TV`` there; formed from logarithms where TV is too small for any number.
+
+        Where TV has a limit, ``to`` exists only once the lower bound is positive.
+        """
+        if any(self.limit):
+            return -arithmetic.log(self.upper(arithmetic, w, s)), -arithmetic.log(self.lower(arithmetic, w, s))
+        to = self.rate.at(arithmetic, w) * s - arithmetic.log(self.reach.at(arithmetic, w))
+        if self.excess.terms:
+            return -arithmetic.log(self.upper(arithmetic, w, s)), to
+        stages = self.floor.at(arithmetic, w) * s
+        power = arithmetic.number(self.weight)
+        powers = [power]
+        for k in range(1, self.stages):
+            power = power * stages / k
+            powers.append(power)
+        return stages - arithmetic.log(arithmetic.total(powers)), to
 
     def _limit(self, arithmetic: Arithmetic, s: Any) -> Any:
         powers = [
@@ -147,7 +165,7 @@ def bracket_around_limit(limit: LimitChain, polynomial: tuple[Fraction, ...]) ->
             (visits[j] * jump.leading, jump.base) for j in limit.fleeting for jump in limit.jumps[j] if jump.base < 1
         )
         pace = max(limit.chain.states[j].count(None) for j in limit.neutral if visits[j])
-        leading = {j: limit.exit_rate(j).terms[0] for j in limit.fleeting}
+        leading = {j: limit.leading_rate(j) for j in limit.fleeting}
         delays = ExpSum.of((pace * visits[j] / coefficient, 1 / base) for j, (base, coefficient) in leading.items())
         weight, floor = _missed(limit), _floor(limit)
     return Bracket(
@@ -170,8 +188,8 @@ def _meetings(limit: LimitChain) -> ExpSum:
         if state in limit.neutral:
             ahead[state] = ExpSum.constant(Fraction(1))
         else:
-            parts = ((c * jump.leading, b * jump.base) for jump in limit.jumps[state] for b, c in ahead[jump.target])
-            ahead[state] = _shortened(ExpSum.of(parts))
+            jumps = [ExpSum.of([(jump.leading, jump.base)]) * ahead[jump.target] for jump in limit.jumps[state]]
+            ahead[state] = _shortened(ExpSum.sum(jumps))
     return ahead[0]
 
 
@@ -188,14 +206,14 @@ def _missed(limit: LimitChain) -> Fraction:
 
 def _floor(limit: LimitChain) -> ExpSum:
     """``C b^w``, below the exit rates of all fleeting contexts for ``w ≥ 0``."""
-    rates = [limit.exit_rate(j) for j in limit.fleeting]
-    base = min(rate.terms[0][0] for rate in rates)
+    rates = [limit.exit_rate(j).rational_terms for j in limit.fleeting]
+    base = min(rate[0][0] for rate in rates)
     return ExpSum.of([(min(sum((c for b, c in rate if b >= base), start=Fraction(0)) for rate in rates), base)])
 
 
 def _shortened(positive: ExpSum) -> ExpSum:
     """A sum of few terms that is at least as large for ``w ≥ 0``; coefficients are positive."""
-    kept, rest = positive.terms[:_MOST_TERMS], positive.terms[_MOST_TERMS:]
+    kept, rest = positive.rational_terms[:_MOST_TERMS], positive.rational_terms[_MOST_TERMS:]
     if not rest:
         return positive
     return ExpSum.of([*((c, b) for b, c in kept), *((c, rest[0][0]) for _, c in rest)])
@@ -207,22 +225,20 @@ def nonnegative_from(difference: ExpSum) -> Fraction:
     Divided by its leading power the sum is at least ``c_1 − Σ_{c_j<0} |c_j| (b_j/b_1)^w``, which increases with ``w``;
     ``w_0`` is the first integer at which balls show that to be positive, found by doubling and bisection.
 
-    >>> nonnegative_from(ExpSum.of([(1, Fraction(2)), (-3, Fraction(1))]))
+    >>> nonnegative_from(ExpSum.of([(Fraction(1), Fraction(2)), (Fraction(-3), Fraction(1))]))
     Fraction(2, 1)
     """
     if not difference.terms:
         return Fraction(0)
-    lead, first = difference.terms[0]
+    terms = difference.rational_terms
+    lead, first = terms[0]
     assert first > 0, f"the leading coefficient of {difference} is {first}, so it is negative for large w"
-    negative = [(-c / first, b / lead) for b, c in difference if c < 0]
+    negative = [(-c / first, b / lead) for b, c in terms if c < 0]
 
     def holds(w: int) -> bool:
         with flint.ctx.workprec(128 + 2 * w.bit_length()):
-            losses = [
-                flint.arb(flint.fmpq(c.numerator, c.denominator)) * flint.arb(flint.fmpq(b.numerator, b.denominator)) ** w
-                for c, b in negative
-            ]
-            return sum(losses, flint.arb(0)) <= 1
+            losses = [BALLS.term(c, b, Fraction(w)) for c, b in negative]
+            return bool(BALLS.total(losses) <= 1)
 
     high = 1
     if holds(0):
@@ -239,17 +255,17 @@ def nonnegative_from(difference: ExpSum) -> Fraction:
 def eventual_minimum(sums: list[ExpSum]) -> tuple[int, Fraction]:
     """The first index of the sum that is smallest for large ``w``, and a ``w_0`` from which on it is smallest.
 
-    >>> eventual_minimum([ExpSum.of([(1, Fraction(3))]), ExpSum.of([(9, Fraction(2))])])
+    >>> eventual_minimum([ExpSum.of([(Fraction(c), Fraction(b))]) for c, b in ((1, 3), (9, 2))])
     (1, Fraction(6, 1))
     """
     distinct = list(dict.fromkeys(sums))
     smallest = distinct[0]
     for candidate in distinct[1:]:
-        if _minus(smallest, candidate).terms[0][1] > 0:
+        if _minus(smallest, candidate).rational_terms[0][1] > 0:
             smallest = candidate
     start = max(nonnegative_from(_minus(other, smallest)) for other in distinct)
     return sums.index(smallest), start
 
 
 def _minus(left: ExpSum, right: ExpSum) -> ExpSum:
-    return ExpSum.of([*((c, b) for b, c in left), *((-c, b) for b, c in right)])
+    return ExpSum.of([*((c, b) for b, c in left), *((-c, b) for b, c in right.rational_terms)])

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from symguide.chain import Chain
-from symguide.errors import DataError, NotExactError
+from symguide.errors import DataError
 from symguide.expsum import ExpSum, Quotient
 from symguide.law import format_context
 
@@ -72,6 +72,10 @@ class LimitChain:
     def exit_rate(self, state: int) -> ExpSum:
         """``Λ(x)``, an exponential sum."""
         return self.chain.exit_rate(state)
+
+    def leading_rate(self, state: int) -> tuple[Fraction, Fraction]:
+        """``(base, coefficient)`` of the leading term of ``Λ(x)``, for a transient context."""
+        return self.exit_rate(state).rational_terms[0]
 
     def visits(self) -> tuple[Fraction, ...]:
         """``lim h(x)``, the limits of the probabilities that the chain visits ``x``; they sum to one on each level."""
@@ -164,27 +168,18 @@ def limit_chain(chain: Chain[Any]) -> LimitChain:
     DataError
         For chains whose exit rates do not grow or stay at the number of masks, as composed rules may have.
     """
-    if not chain.is_exact:
-        raise NotExactError(
-            "the data contain floats, so their bases cannot be compared exactly and no regime follows from them; "
-            "convert them, for example by Fraction(x).limit_denominator(10**12) and division by the sum"
-        )
-    if not chain.is_rational:
-        raise NotExactError(
-            "the data contain numbers that are not rational, so their bases cannot be compared exactly; "
-            "substitute rationals for the symbols"
-        )
     if chain.dead:
         where = format_context(chain.states[chain.dead[0]])
         raise DataError(f"context {where} is dead, so the large-w theorems do not cover the chain; remove the context")
-    neutral = frozenset(j for j in chain.transient if chain.exit_rate(j).is_constant)
     for j in chain.transient:
-        rate, masks = chain.exit_rate(j), chain.states[j].count(None)
-        if not all(c > 0 for _, c in rate) or (rate.terms[0][0] <= 1 and rate != ExpSum.constant(Fraction(masks))):
+        terms, masks = chain.exit_rate(j).rational_terms, Fraction(chain.states[j].count(None))
+        grows = terms[0][0] > 1 and all(coefficient > 0 for _, coefficient in terms)
+        if not grows and terms != ((Fraction(1), masks),):
             raise DataError(
                 f"context {format_context(chain.states[j])} has an exit rate that neither grows with w nor equals its "
                 f"number of masks, {masks}, so the large-w theorems do not cover the chain; use one class or a pair"
             )
+    neutral = frozenset(j for j in chain.transient if chain.exit_rate(j).is_constant)
     leaving: list[list[Jump]] = [[] for _ in chain.states]
     for target, reveals in enumerate(chain.incoming):
         for reveal in reveals:
@@ -196,9 +191,10 @@ def _jump(target: int, rate: Any, exit_rate: ExpSum) -> Jump:
     numerator, denominators = (
         (rate.numerator, (rate.denominator, exit_rate)) if isinstance(rate, Quotient) else (rate, (exit_rate,))
     )
-    ((base, leading),) = numerator.terms
+    ((base, leading),) = numerator.rational_terms
     least = leading
     for denominator in denominators:
-        base, leading = base / denominator.terms[0][0], leading / denominator.terms[0][1]
-        least /= sum((c for _, c in denominator), start=Fraction(0))
+        terms = denominator.rational_terms
+        base, leading = base / terms[0][0], leading / terms[0][1]
+        least /= sum((c for _, c in terms), start=Fraction(0))
     return Jump(target, base, leading, least)

@@ -149,7 +149,8 @@ def regime(problem: Problem, rule: str = "rate", limit: int = MAX_CONTEXTS) -> R
     except ChainTooLargeError as error:
         what, _, remedy = str(error).rpartition("; ")
         raise ChainTooLargeError(
-            f"{what}; proved without it: TV(u) <= 1 - (1 - u)^{problem.length} for w >= 0; to decide the regime, {remedy}"
+            f"{what}; proved without it: TV(u) <= 1 - (1 - u)^{problem.length} for w >= 0; "
+            f"to decide the regime, {remedy}"
         ) from None
     return regime_of(chain)
 
@@ -167,7 +168,7 @@ def regime_of(chain: Chain[Any]) -> Regime:
     >>> from symguide.datasets import load
     >>> from symguide.tilt import guidance
     >>> regime_of(guided_chain(guidance(load("squares-overlap")), (None, 2))).base
-    Fraction(5, 4)
+    Fraction(2, 1)
     """
     limit = limit_chain(chain)
     base, coefficients = limit.survivals()[0]
@@ -176,7 +177,7 @@ def regime_of(chain: Chain[Any]) -> Regime:
     slowest, bracket = bracket_of_rate(limit)
     path = tuple(chain.states[j] for j in limit.path_to(slowest))
     if base == 0:
-        rate, coefficient = limit.exit_rate(slowest).terms[0]
+        rate, coefficient = limit.leading_rate(slowest)
         witness = Witness(chain.states[slowest], rate, coefficient, path, ())
         reason = "no reachable context is neutral; TV is at most a gamma tail of the smallest exit rate"
         return Regime(Kind.DOUBLE, rate, None, witness, bracket, _proved(reason))

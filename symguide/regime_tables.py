@@ -14,7 +14,6 @@ from symguide.law import Context
 from symguide.mixture import Problem
 from symguide.number import shown, to_sympy
 from symguide.regime import Kind, Regime
-from symguide.symbols import w
 from symguide.tables import plain_table, token_text, verdict_text
 
 __all__ = ["regime_tables"]
@@ -30,8 +29,8 @@ def regime_tables(problem: Problem, rule: str, found: Regime) -> Group:
     >>> from symguide.regime import regime
     >>> problem = load("squares-overlap")
     >>> tables = regime_tables(problem, "rate", regime(problem))
-    >>> print(tables.renderables[1].renderables[0])
-    Regime   saturating
+    >>> [part.renderables[0].plain for part in tables.renderables if isinstance(part, Group)][0]
+    'Total variation at fixed u, s = -ln u'
     """
     title = Text(problem.name, "bold")
     toward = "a pair of laws" if problem.target is None else f"target {problem.target}"
@@ -43,15 +42,19 @@ def regime_tables(problem: Problem, rule: str, found: Regime) -> Group:
 
 
 def _statements(found: Regime) -> list[RenderableType]:
-    bracket, s = found.bracket, "s = -ln u"
+    bracket = found.bracket
     if found.kind is Kind.DOUBLE:
-        law, constant = f"ln(-ln TV) ~ w ln({shown(found.base)})", f"-ln TV ~ {s} times {_terms(bracket.rate, 1)}"
+        law, constant = f"ln(-ln TV) ~ w ln({shown(found.base)})", f"-ln TV ~ s {_terms(bracket.rate, 1)}"
     elif found.kind is Kind.SINGLE:
         law, constant = f"-ln TV ~ w ln({shown(found.base)})", f"TV ~ ({found.leading}) ({shown(found.base)})^(-w)"
     else:
         law, constant = f"TV -> {found.leading}", "at every u in (0, 1)"
-    rows = [("as w -> oo", law), ("leading constant", constant), (f"TV >= , w >= {bracket.start}", _lower(bracket))]
-    return [plain_table(f"Total variation at fixed u, {s}", ("", ""), [*rows, ("TV <=", _upper(bracket))])]
+    rows = [
+        ("as w -> oo", law),
+        ("leading constant", constant),
+        (f"from w = {bracket.start} on, TV >=", _lower(bracket)),
+    ]
+    return [plain_table("Total variation at fixed u, s = -ln u", ("", ""), [*rows, ("and TV <=", _upper(bracket))])]
 
 
 def _lower(bracket: Bracket) -> str:
@@ -59,7 +62,10 @@ def _lower(bracket: Bracket) -> str:
     if bracket.loss.terms:
         parts.append(f"- [{_terms(bracket.loss)}]")
     if bracket.reach.terms:
-        parts.append(f"[{_terms(bracket.reach)}] u^[{_terms(bracket.rate)}]")
+        rate = _terms(bracket.rate)
+        power = "u" if rate == "1" else f"u^{rate}" if bracket.rate.is_constant else f"u^[{rate}]"
+        reach = _terms(bracket.reach)
+        parts.append(power if reach == "1" else f"{reach} {power}")
     return " ".join(parts)
 
 
