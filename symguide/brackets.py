@@ -21,7 +21,7 @@ from symguide.arithmetic import BALLS, Arithmetic
 from symguide.expsum import ExpSum
 from symguide.limit_chain import LimitChain
 
-__all__ = ["Bracket", "bracket_around_limit", "bracket_of_rate", "eventual_minimum", "nonnegative_from"]
+__all__ = ["Bracket", "bracket_around_limit", "bracket_of_rate", "eventual_minimum", "exit_floor", "nonnegative_from"]
 
 _NOTHING = ExpSum(())
 _MOST_TERMS = 12
@@ -125,7 +125,7 @@ def bracket_of_rate(limit: LimitChain) -> tuple[int, Bracket]:
     chain, paths = limit.chain, limit.likeliest_paths()
     if limit.neutral:
         slowest, excess = max(sorted(limit.neutral), key=lambda j: paths[j][:2]), _meetings(limit)
-        floor, start = _floor(limit), Fraction(0)
+        floor, start = exit_floor(limit), Fraction(0)
     else:
         rates = [limit.exit_rate(j) for j in limit.fleeting]
         least, start = eventual_minimum(rates)
@@ -167,7 +167,7 @@ def bracket_around_limit(limit: LimitChain, polynomial: tuple[Fraction, ...]) ->
         pace = max(limit.chain.states[j].count(None) for j in limit.neutral if visits[j])
         leading = {j: limit.leading_rate(j) for j in limit.fleeting}
         delays = ExpSum.of((pace * visits[j] / coefficient, 1 / base) for j, (base, coefficient) in leading.items())
-        weight, floor = _missed(limit), _floor(limit)
+        weight, floor = _missed(limit), exit_floor(limit)
     return Bracket(
         limit=polynomial,
         loss=_shortened(strays),
@@ -204,8 +204,16 @@ def _missed(limit: LimitChain) -> Fraction:
     return sum((missing[j] for j in limit.chain.terminal), start=Fraction(0))
 
 
-def _floor(limit: LimitChain) -> ExpSum:
-    """``C b^w``, below the exit rates of all fleeting contexts for ``w ≥ 0``."""
+def exit_floor(limit: LimitChain) -> ExpSum:
+    """``C b^w``, below the exit rates of all fleeting contexts for ``w ≥ 0``; there must be one.
+
+    >>> from symguide.chain import guided_chain
+    >>> from symguide.datasets import load
+    >>> from symguide.limit_chain import limit_chain
+    >>> from symguide.tilt import guidance
+    >>> exit_floor(limit_chain(guided_chain(guidance(load("squares-overlap"))))).terms
+    ((Fraction(2, 1), Fraction(2, 3)),)
+    """
     rates = [limit.exit_rate(j).rational_terms for j in limit.fleeting]
     base = min(rate[0][0] for rate in rates)
     return ExpSum.of([(min(sum((c for b, c in rate if b >= base), start=Fraction(0)) for rate in rates), base)])
