@@ -98,6 +98,11 @@ class Bracket:
             powers.append(power)
         return stages - arithmetic.log(arithmetic.total(powers)), to
 
+    def log_minus_log(self, arithmetic: Arithmetic, w: Any, s: Any) -> tuple[Any, Any]:
+        """Bounds ``(from, to)`` of ``ln(−ln TV)``; ``from`` exists only once the upper bound is below one."""
+        low, high = self.minus_log(arithmetic, w, s)
+        return arithmetic.log(low), arithmetic.log(high)
+
     def _limit(self, arithmetic: Arithmetic, s: Any) -> Any:
         powers = [
             arithmetic.number(c) * arithmetic.exp_dd([arithmetic.number(Fraction(k))], s)

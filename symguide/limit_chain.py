@@ -167,6 +167,13 @@ def limit_chain(chain: Chain[Any]) -> LimitChain:
         For floats and symbols in the data: bases are compared exactly.
     DataError
         For chains whose exit rates do not grow or stay at the number of masks, as composed rules may have.
+
+    >>> from symguide.chain import guided_chain
+    >>> from symguide.datasets import load
+    >>> from symguide.tilt import guidance
+    >>> limit = limit_chain(guided_chain(guidance(load("interval-overlap"))))
+    >>> [(jump.base, jump.leading) for jump in limit.jumps[0]][:3]
+    [(Fraction(1, 2), Fraction(1, 4)), (Fraction(1, 2), Fraction(1, 4)), (Fraction(1, 1), Fraction(1, 4))]
     """
     if chain.dead:
         where = format_context(chain.states[chain.dead[0]])

@@ -88,6 +88,20 @@ def test_bounds_prove_the_rate(name: str) -> None:
     assert gaps[1] < gaps[0] or abs(gaps[0]) < 1e-30
 
 
+@pytest.mark.parametrize("name", ["one token", "full supports, D = 2", "point target, D = 3"])
+def test_logarithms_beyond_all_numbers(name: str) -> None:
+    """At ``w = 10^5`` no number holds TV; ``ln(−ln TV)`` still has bounds, and the leading terms are between them."""
+    found, w = regime(EXPECTED[name][0].problem), Fraction(10**5)
+    assert found.base is not None
+    with digits(40000):
+        low, high = found.bracket.log_minus_log(BALLS, w, clock(Fraction(1, 2)))
+        base, coefficient = (BALLS.number(value).log() for value in (found.base, found.witness.coefficient))
+        expected = BALLS.number(w) * base + coefficient + clock(Fraction(1, 2)).log()
+        assert not low > high
+        assert abs(low - expected) < 1e-20
+        assert abs(high - expected) < 1e-20
+
+
 # --- falsehoods -------------------------------------------------------------------------------------------------------
 
 Change = Callable[[Bracket], Bracket]
