@@ -8,7 +8,8 @@ chain ``X``, and ``TV = P(T > s)``. From this follow, for every ``D``:
   ``TV ≤ Σ_{k<D} (λs)^k/k! u^λ``. Paths through neutral contexts are counted by their probability.
 * *Around a limit.* The jump chain leaves its limit at ``x`` with probability at most ``δ(x) = Σ_{b<B} (c/C)(b/B)^w``,
   ``Δ = Σ_x lim h(x) δ(x)`` in all; along a limiting path ``T`` exceeds its limit by ``Σ E/Λ`` over fleeting contexts,
-  and the limit, once a neutral context with ``m`` masks is on the path, has a density of at most ``m``.
+  and the limit, once a neutral context with ``m`` masks is on the path, has a density of at most ``m``. Paths that meet
+  none have a gamma tail.
 """
 
 from dataclasses import dataclass
@@ -170,9 +171,10 @@ def bracket_around_limit(limit: LimitChain, polynomial: tuple[Fraction, ...]) ->
             (visits[j] * jump.leading, jump.base) for j in limit.fleeting for jump in limit.jumps[j] if jump.base < 1
         )
         pace = max(limit.chain.states[j].count(None) for j in limit.neutral if visits[j])
+        weight, met = _meeting(limit)
         leading = {j: limit.leading_rate(j) for j in limit.fleeting}
-        delays = ExpSum.of((pace * visits[j] / coefficient, 1 / base) for j, (base, coefficient) in leading.items())
-        weight, floor = _missed(limit), exit_floor(limit)
+        delays = ExpSum.of((pace * met[j] / coefficient, 1 / base) for j, (base, coefficient) in leading.items())
+        floor = exit_floor(limit)
     return Bracket(
         limit=polynomial,
         loss=_shortened(strays),
@@ -198,15 +200,19 @@ def _meetings(limit: LimitChain) -> ExpSum:
     return ahead[0]
 
 
-def _missed(limit: LimitChain) -> Fraction:
-    """The limit of the probability that the chain meets no neutral context."""
-    missing = [Fraction(0)] * len(limit.jumps)
-    missing[0] = Fraction(1)
+def _meeting(limit: LimitChain) -> tuple[Fraction, list[Fraction]]:
+    """In the limit: the probability to meet no neutral context, and for every state to visit it and meet one at all."""
+    apart, ahead = [Fraction(0)] * len(limit.jumps), [Fraction(0)] * len(limit.jumps)
+    apart[0] = Fraction(1)
     for state, jumps in enumerate(limit.jumps):
         if state not in limit.neutral:
             for jump in jumps:
-                missing[jump.target] += missing[state] * (jump.leading if jump.base == 1 else 0)
-    return sum((missing[j] for j in limit.chain.terminal), start=Fraction(0))
+                apart[jump.target] += apart[state] * (jump.leading if jump.base == 1 else 0)
+    for state in reversed(range(len(limit.jumps))):
+        likely = (jump.leading * ahead[jump.target] for jump in limit.jumps[state] if jump.base == 1)
+        ahead[state] = Fraction(1) if state in limit.neutral else sum(likely, start=Fraction(0))
+    missed = sum((apart[j] for j in limit.chain.terminal), start=Fraction(0))
+    return missed, [v - a + a * p for v, a, p in zip(limit.visits(), apart, ahead, strict=True)]
 
 
 def exit_floor(limit: LimitChain) -> ExpSum:

@@ -69,6 +69,11 @@ EXPECTED: Mapping[str, tuple[Instance, str]] = {
         mixture(4, 3, [(_HALF, uniform(product((2, 3), repeat=3))), (_HALF, uniform(product((0, 1), repeat=3)))]),
         "saturating",
     ),
+    # The first token is 0 or 1 alike; after 0 the second tells nothing, after 1 it tells a little.
+    "half of the paths neutral": (
+        _two(3, {"00": 25, "01": 25, "10": 26, "11": 24}, {"00": 1, "01": 1, "10": 1, "11": 1, "20": 4}),
+        "saturating",
+    ),
     "xor": (HARD["xor"], "saturating"),
     "slower sampling": (HARD["slower sampling"], "saturating"),
     "single class": (HARD["single class"], "saturating"),

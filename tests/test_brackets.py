@@ -127,6 +127,7 @@ MUTATIONS: Mapping[str, tuple[str, Change]] = {
     "visits too improbable": (SINGLE, lambda k: replace(k, excess=_scaled(k.excess, Fraction(1, 20)))),
     "no loss": ("slower sampling", lambda k: replace(k, loss=NONE)),
     "loss vanishes faster": ("slower sampling", lambda k: replace(k, loss=_scaled(k.loss, base=Fraction(1, 4)))),
+    "paths that meet nothing forgotten": ("half of the paths neutral", lambda k: replace(k, weight=Fraction(0))),
     "no excess": ("squares", lambda k: replace(k, excess=NONE)),
     "limit too large": ("cubes", lambda k: replace(k, limit=(*k.limit[:2], k.limit[2] + Fraction(1, 1000)))),
     "limit too small": ("cubes", lambda k: replace(k, limit=(*k.limit[:2], k.limit[2] - Fraction(1, 1000)))),
