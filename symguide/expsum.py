@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from sympy import Expr, cancel, default_sort_key
 
 from symguide.arithmetic import SYMBOLIC, Arithmetic
-from symguide.number import Number, is_exact, to_sympy, total
+from symguide.errors import NotExactError
+from symguide.number import Number, is_exact, shown, to_sympy, total
 
 __all__ = ["ExpSum", "Quotient"]
 
@@ -60,6 +61,24 @@ class ExpSum:
     def is_constant(self) -> bool:
         """Whether ``w`` does not matter."""
         return all(base == 1 for base, _ in self.terms)
+
+    @property
+    def rational_terms(self) -> tuple[tuple[Fraction, Fraction], ...]:
+        """The terms, where all bases and coefficients are rational.
+
+        Raises
+        ------
+        NotExactError
+            Where one is not.
+        """
+        for pair in self.terms:
+            for part in pair:
+                if not isinstance(part, Fraction):
+                    raise NotExactError(
+                        f"{shown(part)} is no rational number, so bases cannot be compared exactly; "
+                        "convert floats by Fraction(x).limit_denominator(10**12), and substitute rationals for symbols"
+                    )
+        return cast("tuple[tuple[Fraction, Fraction], ...]", self.terms)
 
     @property
     def is_exact(self) -> bool:

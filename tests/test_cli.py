@@ -39,6 +39,11 @@ DECIMALS = """{"vocabulary": 3, "length": 1, "target": "a", "labels": ["x", "y",
     "b": {"prior": 0.5, "law": [[[1], 0.5], [[2], 0.5]]}}}"""
 
 
+SINGLE = """{"vocabulary": 2, "length": 2, "target": "a", "classes": {
+    "a": {"prior": "1/2", "law": [[[0, 1], "1/9"], [[1, 1], "8/9"]]},
+    "b": {"prior": "1/2", "law": [[[0, 1], "8/21"], [[1, 1], "1/3"], [[1, 0], "2/7"]]}}}"""
+
+
 class Done(NamedTuple):
     """What a command left behind."""
 
@@ -463,6 +468,66 @@ def test_export_abridges_real_words_and_writes_one_context_in_full(run: Run) -> 
     assert run("export", "words:top=60", "--target", "fr", "--latex", "-", "--context", "c,14,M,_,M").out == done.out
 
 
+# --- regime -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "base", "limit", "keys"),
+    [
+        ("interval-overlap", "2", None, {"state", "exit_base", "coefficient"}),
+        ("single.json", "248/95", None, {"neutral", "path", "base", "coefficient"}),
+        ("squares-overlap", None, "u", {"neutral"}),
+        ("squares-overlap --rule normalised", None, "-u**2 + 2*u", {"neutral"}),
+        ("digits --target 3", "2413916624959/2114120654580", None, {"neutral", "path", "base", "coefficient"}),
+    ],
+)
+def test_regime_for_machines(
+    run: Run,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+    base: str | None,
+    limit: str | None,
+    keys: set[str],
+) -> None:
+    monkeypatch.chdir(files)
+    if arguments.startswith("digits") and importlib.util.find_spec("sklearn") is None:
+        pytest.skip("scikit-learn is not installed")
+    done = run("regime", *arguments.split(), "--json")
+    assert (done.status, done.err) == (0, "")
+    found = done.document
+    assert list(found) == ["regime", "base", "limit_tv", "witness", "evidence"]
+    expected = "saturating" if base is None else "double-exponential" if "state" in keys else "single-exponential"
+    assert (found["regime"], found["limit_tv"], found["evidence"]) == (expected, limit, "proved")
+    assert (found["base"] and found["base"]["exact"]) == base
+    assert set(found["witness"]) == keys
+    if base is None:
+        assert sum(Fraction(item["probability"]["exact"]) for item in found["witness"]["neutral"]) > 0
+        assert all(None in item["state"] for item in found["witness"]["neutral"])
+    else:
+        of_witness = found["witness"]["exit_base" if "state" in keys else "base"]
+        assert of_witness == found["base"]
+        assert of_witness["value"] == float(Fraction(base))
+    if "path" in keys:
+        path = found["witness"]["path"]
+        assert (path[0], path[-1]) == ([None] * len(path[0]), found["witness"]["neutral"])
+        masks = [state.count(None) for state in path]
+        assert masks == list(range(masks[0], masks[-1] - 1, -1))
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [("interval-overlap", "ln(-ln TV) ~ w ln(2)"), ("single.json", "TV ~ (u/8)"), ("slower-sampling", "TV -> u")],
+)
+def test_regime_for_people(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch, problem: str, said: str) -> None:
+    monkeypatch.chdir(files)
+    done = run("regime", problem)
+    assert (done.status, done.err) == (0, "")
+    assert said in done.out
+    assert "proved" in done.out
+    assert "from w = 0 on" in done.out
+
+
 # --- prove ------------------------------------------------------------------------------------------------------------
 
 
@@ -616,6 +681,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "malformed.json").write_text('{"vocabulary": 2,\n "length" 1}')
     (tmp_path / "pair.json").write_text(PAIR)
+    (tmp_path / "single.json").write_text(SINGLE)
     (tmp_path / "labels.json").write_text(PAIR.replace('"length"', '"labels": ["a", "a"], "length"'))
     singular = '{"vocabulary": 2, "length": 1, "pair": {"conditional": [[[0], 1]], "unconditional": [[[1], 1]]}}'
     (tmp_path / "singular.json").write_text(singular)
@@ -675,6 +741,11 @@ BAD = [
     ("solve labels.json --w 1", "label 'a' stands for the tokens 0 and 1"),
     ("verify xor --w 1 --u 0", "0"),
     ("solve xro --w 1", "did you mean 'xor'"),
+    ("regime xro", "did you mean 'xor'"),
+    ("regime xor --rule fast", "fast"),
+    ("regime xor --target nobody", "nobody"),
+    ("regime singular.json", "infinite"),
+    ("regime hypercubes:D=9", "proved without it: TV(u) <= 1 - (1 - u)^9"),
     ("solve xor --w 1 --target nobody", "nobody"),
     ("solve hypercubes:D=2,height=3 --w 1", "height"),
     ("solve hypercubes:D=1,side=999999999 --w 1", "more tokens than the 100000"),

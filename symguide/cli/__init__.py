@@ -17,6 +17,7 @@ from symguide.cli.listing import list_command
 from symguide.cli.outputs import say
 from symguide.cli.parameters import DONE, Command
 from symguide.cli.prove import prove_command
+from symguide.cli.regime import regime_command
 from symguide.cli.sample_law import sample_law_command
 from symguide.cli.solve import solve_command
 from symguide.cli.sweep import sweep_command
@@ -37,8 +38,9 @@ COMMANDS = {
         verify_command,
         prove_command,
         export_command,
-        sweep_command,
+        regime_command,
         sample_law_command,
+        sweep_command,
     )
 }
 """Every command by name, in the order of the overview."""

@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from symguide.evidence import Evidence
     from symguide.law import Context
     from symguide.number import Number
+    from symguide.regime import Regime
 
-__all__ = ["answer_document", "evidence_document", "law_document", "proof_document", "quantity_document"]
+__all__ = [
+    "answer_document",
+    "evidence_document",
+    "law_document",
+    "proof_document",
+    "quantity_document",
+    "regime_document",
+]
 
 
 def quantity_document(quantity: Quantity | None) -> dict[str, Any] | None:
@@ -86,4 +94,37 @@ def proof_document(proof: Proof) -> dict[str, Any]:
         "verdict": str(proof.verdict),
         "steps": list(map(outcome, proof.steps)),
         "instances": list(map(outcome, proof.instances)),
+    }
+
+
+def regime_document(found: Regime) -> dict[str, Any]:
+    """``regime --json``."""
+    from symguide.regime import Kind
+    from symguide.results import Quantity
+
+    def exact(value: Number) -> dict[str, Any] | None:
+        return quantity_document(Quantity.of(value))
+
+    given = found.witness
+    if found.kind is Kind.DOUBLE:
+        witness: dict[str, Any] = {
+            "state": list(given.context),
+            "exit_base": exact(given.base),
+            "coefficient": exact(given.coefficient),
+        }
+    elif found.kind is Kind.SINGLE:
+        witness = {
+            "neutral": list(given.context),
+            "path": list(map(list, given.path)),
+            "base": exact(given.base),
+            "coefficient": exact(given.coefficient),
+        }
+    else:
+        witness = {"neutral": [{"state": list(state), "probability": exact(p)} for state, p in given.neutral]}
+    return {
+        "regime": str(found.kind),
+        "base": None if found.base is None else exact(found.base),
+        "limit_tv": None if found.limit_tv is None else str(found.limit_tv),
+        "witness": witness,
+        "evidence": str(found.evidence.verdict),
     }
