@@ -1,0 +1,432 @@
+"""Guidance in time: strengths over windows of the mask fraction, constant in each or varying with ``u``."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import sympy
+from sympy import Expr
+
+from symguide.errors import ClockError, StrengthError
+from symguide.number import Number, canonical_string, read_number, shown, to_sympy
+from symguide.numeral import read_numeral
+from symguide.schedule import NoiseSchedule
+from symguide.strength import read_strength
+from symguide.symbols import u
+
+__all__ = ["SHAPES", "GuidanceSchedule", "Shape", "Window", "parse_guidance_schedule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A strength from the mask fraction ``high`` down to ``low``; an expression in ``u`` where it varies.
+
+    >>> Window(3 * (1 - u), Fraction(1), Fraction(1, 2)).is_constant
+    False
+    """
+
+    strength: Number
+    high: Number
+    low: Number
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the strength is one number on all of the window."""
+        return not (isinstance(self.strength, Expr) and self.strength.has(u))
+
+    @property
+    def length(self) -> Number:
+        """``high − low``: the probability that a token of the normalised rule is revealed in the window."""
+        return self.high - self.low
+
+    def __str__(self) -> str:
+        strength = canonical_string(self.strength)
+        return f"{strength if self.is_constant else f'({strength})'}@{self.high}:{self.low}"
+
+
+@dataclass(frozen=True, slots=True)
+class GuidanceSchedule:
+    """A guidance strength ``w(u) ≥ −1`` for all mask fractions, ``u = 1`` first, as windows without gap or overlap.
+
+    Attributes
+    ----------
+    windows
+        In the order in which they are passed through; the first begins at 1, the last ends at 0.
+    name
+        How the schedule was asked for, where it has a name.
+
+    Raises
+    ------
+    ClockError
+        For windows that leave a gap, overlap, run backwards, or do not cover ``[0, 1]``.
+    StrengthError
+        For strengths below ``−1``. A strength that varies is tried at 65 points of its window.
+
+    >>> schedule = GuidanceSchedule.of([(3, 1, "1/2"), (0, "1/2", 0)])
+    >>> print(schedule, schedule.mean)
+    3@1:1/2,0@1/2:0 3/2
+    >>> GuidanceSchedule.of([(3, 1, "1/2"), (0, "1/4", 0)])
+    Traceback (most recent call last):
+    symguide.errors.ClockError: guidance schedule: no window covers u from 1/2 to 1/4, so no strength holds there; ...
+    """
+
+    windows: tuple[Window, ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.windows:
+            raise ClockError("guidance schedule: there are no windows, so no strength holds anywhere; give one or more")
+        before: Number = Fraction(1)
+        for window in self.windows:
+            _check_window(window, before)
+            before = window.low
+        if before != 0:
+            raise ClockError(
+                f"guidance schedule: its last window ends at u = {before}, so no strength holds from there to the end; "
+                "let it end at 0"
+            )
+
+    @classmethod
+    def of(cls, windows: Iterable[tuple[object, object, object]], name: str = "") -> "GuidanceSchedule":
+        """From triples (strength, high, low), read exactly; a strength may be an expression in ``u`` or in symbols."""
+        return cls(
+            tuple(
+                Window(
+                    read_strength(strength),
+                    read_number(high, "window: upper mask fraction", ClockError),
+                    read_number(low, "window: lower mask fraction", ClockError),
+                )
+                for strength, high, low in windows
+            ),
+            name,
+        )
+
+    @classmethod
+    def named(cls, name: str, strength: object) -> "GuidanceSchedule":
+        """A member of :data:`SHAPES` over all mask fractions; ``strength`` is the largest it takes.
+
+        >>> GuidanceSchedule.named("ramp-up", 3).windows[0].strength
+        3 - 3*u
+        """
+        shape, value = _shape(name), read_strength(strength)
+        windows = [
+            Window(_plain(form), Fraction(high), Fraction(low)) for form, high, low in shape.parts(to_sympy(value), u)
+        ]
+        return cls(tuple(windows), f"{name}:{canonical_string(value)}")
+
+    @classmethod
+    def interval(cls, strength: object, high: object, low: object) -> "GuidanceSchedule":
+        """``w`` for ``high ≥ u ≥ low`` and 0 outside.
+
+        >>> print(GuidanceSchedule.interval(3, "0.8", "0.2"))
+        0@1:4/5,3@4/5:1/5,0@1/5:0
+        """
+        above, below = (read_number(value, "interval: mask fraction", ClockError) for value in (high, low))
+        inside = Window(read_strength(strength), above, below)
+        _check_window(inside, above)
+        zero, one = Fraction(0), Fraction(1)
+        outside = (Window(zero, one, above), inside, Window(zero, below, zero))
+        return cls(tuple(window for window in outside if window.high != window.low))
+
+    def __str__(self) -> str:
+        return self.name or ",".join(map(str, self.windows))
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        """Whether every window has one strength."""
+        return all(window.is_constant for window in self.windows)
+
+    @property
+    def strengths(self) -> tuple[Number, ...]:
+        """The strength of every window, in order."""
+        return tuple(window.strength for window in self.windows)
+
+    @property
+    def boundaries(self) -> tuple[Number, ...]:
+        """``u_0 = 1 > u_1 > … > u_J = 0``."""
+        return (Fraction(1), *(window.low for window in self.windows))
+
+    @property
+    def mean(self) -> Number:
+        """``∫_0^1 w(u) du``: the average strength over the reveals of the normalised rule, whose ``u`` is uniform.
+
+        >>> GuidanceSchedule.named("cosine", 3).mean
+        Fraction(3, 2)
+        """
+        parts = [
+            to_sympy(window.strength * window.length)
+            if window.is_constant
+            else sympy.integrate(to_sympy(window.strength), (u, to_sympy(window.low), to_sympy(window.high)))
+            for window in self.windows
+        ]
+        return _plain(sympy.Add(*parts))
+
+    def at(self, fraction: object) -> Number:
+        """``w(u)``; where two windows meet, that of the one that begins there.
+
+        >>> GuidanceSchedule.named("ramp-down", 3).at("1/3")
+        Fraction(1, 1)
+        """
+        point = read_number(fraction, "mask fraction u", ClockError)
+        for window in self.windows:
+            if window.low < point <= window.high or (window.low == point == 0):
+                return _plain(to_sympy(window.strength).subs(u, to_sympy(point)))
+        raise ClockError(f"mask fraction u is {shown(point)}: outside [0, 1] there is no strength; correct it")
+
+    def until(self, fraction: Number) -> tuple[Window, ...]:
+        """The windows as far as they are passed through when the mask fraction is ``u``.
+
+        >>> [str(window) for window in GuidanceSchedule.interval(3, "4/5", "1/5").until(Fraction(1, 2))]
+        ['0@1:4/5', '3@4/5:1/2']
+        """
+        return tuple(
+            Window(window.strength, window.high, max(window.low, fraction))
+            for window in self.windows
+            if window.high > fraction or fraction == 1 == window.high
+        )
+
+    def refined(self, pieces: int) -> "GuidanceSchedule":
+        """The piecewise constant schedule that takes the strength in the middle of ``pieces`` equal parts of a window.
+
+        >>> print(GuidanceSchedule.named("ramp-up", 4).refined(2))
+        1@1:1/2,3@1/2:0
+        """
+        windows: list[Window] = []
+        for window in self.windows:
+            if window.is_constant:
+                windows.append(window)
+                continue
+            edges = [window.high - window.length * Fraction(j, pieces) for j in range(pieces + 1)]
+            for high, low in zip(edges[:-1], edges[1:], strict=True):
+                windows.append(Window(self.at((high + low) / 2), high, low))
+        return GuidanceSchedule(tuple(windows))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A family of schedules: what makes its windows from a strength and the variable, and one line on it.
+
+    >>> SHAPES["cosine"].parts(sympy.Integer(2), u)
+    ((cos(pi*u) + 1, 1, 0),)
+    """
+
+    parts: Callable[[Expr, Expr], tuple[tuple[Expr, Any, Any], ...]]
+    description: str
+
+
+_HALF, _ONE = Fraction(1, 2), sympy.S.One
+
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {
+        "constant": Shape(lambda w, x: ((w, 1, 0),), "w"),
+        "ramp-up": Shape(lambda w, x: ((sympy.expand(w * (1 - x)), 1, 0),), "w (1 - u), from 0 up to w (UniDisc)"),
+        "ramp-down": Shape(lambda w, x: ((w * x, 1, 0),), "w u, from w down to 0"),
+        "cosine": Shape(
+            lambda w, x: ((sympy.expand(w / 2 * (1 + sympy.cos(sympy.pi * x))), 1, 0),),
+            "w (1 + cos(pi u)) / 2, from 0 up to w",
+        ),
+        "sine": Shape(
+            lambda w, x: ((sympy.expand(w / 2 * (1 - sympy.cos(sympy.pi * x))), 1, 0),),
+            "w (1 + sin(pi (u - 1/2))) / 2, from w down to 0",
+        ),
+        "V": Shape(
+            lambda w, x: ((w * x, 1, _HALF), (sympy.expand(w * (1 - x)), _HALF, 0)),
+            "w max(u, 1 - u), from w down to w/2 and back",
+        ),
+        "inverse-V": Shape(
+            lambda w, x: ((sympy.expand(2 * w * (1 - x)), 1, _HALF), (2 * w * x, _HALF, 0)),
+            "2 w min(u, 1 - u), from 0 up to w and back",
+        ),
+    }
+)
+"""Read-only: shapes by name, in ``u`` (or, on request, in ``t/T``). The strength is the largest one; shapes as in the
+code of Rojas et al., arXiv:2507.08965 (whose label is the mean of a ramp: half of it), ramp-up also UniDisc's."""
+
+
+def parse_guidance_schedule(text: str, noise: NoiseSchedule | None = None) -> GuidanceSchedule:
+    """Read windows ``w@high:low,…`` or ``NAME:w``, numbers exactly.
+
+    A boundary is a mask fraction ``0.5``, a time ``t=0.5``, or a step ``step=3/50``, the third of 50 of equal length
+    in time; times need the noise schedule, and the end of time counts as ``u = 0``. ``interval:w@high:low`` is ``w``
+    inside and 0 outside. ``NAME:w@t`` runs in ``t/T`` instead of ``u``.
+
+    Raises
+    ------
+    ClockError, StrengthError
+        For text that does not follow this, and for windows and strengths that :class:`GuidanceSchedule` refuses.
+
+    >>> from symguide.schedules import cosine_mdlm
+    >>> print(parse_guidance_schedule("3@1:0.5,0@0.5:0"), parse_guidance_schedule("interval:3@0.8:0.2"))
+    3@1:1/2,0@1/2:0 0@1:4/5,3@4/5:1/5,0@1/5:0
+    >>> parse_guidance_schedule("3@t=1:t=2/3,0@t=2/3:t=0", cosine_mdlm()).boundaries
+    (Fraction(1, 1), Fraction(1, 2), Fraction(0, 1))
+    >>> parse_guidance_schedule("ramp-up:3").at("1/3")
+    Fraction(2, 1)
+    """
+    name, colon, rest = text.partition(":")
+    if colon and "@" not in name and not _is_numeral(name):
+        return _parse_named(name.strip(), rest, noise)
+    windows = []
+    for item in text.split(","):
+        strength, at, bounds = item.partition("@")
+        if not at:
+            raise ClockError(
+                f"guidance schedule {shown(text)!r}: {shown(item.strip())!r} is no window; write w@high:low with mask "
+                f"fractions, such as 3@1:0.5,0@0.5:0, or NAME:w with one of interval, {', '.join(SHAPES)}"
+            )
+        windows.append((_strength(strength), *_bounds(bounds, item, noise)))
+    return GuidanceSchedule.of(windows)
+
+
+def _parse_named(name: str, rest: str, noise: NoiseSchedule | None) -> GuidanceSchedule:
+    given, at, bounds = rest.partition("@")
+    strength = _strength(given)
+    if name == "interval":
+        if not at:
+            raise ClockError(
+                f"guidance schedule 'interval:{rest}' has no bounds, so it is nowhere; write interval:w@high:low"
+            )
+        return GuidanceSchedule.interval(strength, *_bounds(bounds, f"interval:{rest}", noise))
+    shape = _shape(name)
+    if not at:
+        return GuidanceSchedule.named(name, strength)
+    if bounds.strip() != "t":
+        raise ClockError(
+            f"guidance schedule '{name}:{rest}': {shown(bounds)!r} follows the @, but this shape covers everything; "
+            "write @t to let it run in time, or drop it"
+        )
+    schedule = _required(noise, f"{name}:{rest}")
+    if schedule.inverse is None or schedule.horizon == sympy.oo:
+        raise ClockError(
+            f"guidance schedule '{name}:{rest}': noise schedule {schedule.name!r} has no closed form t(u) on a finite "
+            "horizon, so strengths in time have no form in u; let it run in u, or give windows"
+        )
+    progress = schedule.inverse / schedule.horizon
+    windows = []
+    for form, high, low in shape.parts(to_sympy(strength), progress):
+        ends = [_fraction_at(schedule, schedule.horizon * sympy.Rational(end)) for end in (high, low)]
+        windows.append(Window(_plain(form), *ends))
+    return GuidanceSchedule(tuple(windows), f"{name}:{canonical_string(strength)}@t")
+
+
+def _shape(name: str) -> Shape:
+    shape = SHAPES.get(name) or SHAPES.get({"v": "V", "inverse-v": "inverse-V"}.get(name, ""))
+    if shape is None:
+        raise ClockError(
+            f"guidance schedule {shown(name)!r} is unknown, so no strength is meant; choose one of interval, "
+            f"{', '.join(SHAPES)}, or write windows w@high:low"
+        )
+    return shape
+
+
+def _is_numeral(text: str) -> bool:
+    return text.strip()[:1] in set("+-.0123456789")
+
+
+def _strength(text: str) -> Number:
+    return read_strength(read_numeral(text.strip(), "guidance strength w", StrengthError))
+
+
+def _bounds(text: str, item: str, noise: NoiseSchedule | None) -> tuple[Number, Number]:
+    ends = text.split(":")
+    if len(ends) != 2:
+        raise ClockError(
+            f"guidance schedule: window {shown(item.strip())!r} names {len(ends)} boundary, not two; write w@high:low"
+            if len(ends) == 1
+            else f"guidance schedule: window {shown(item.strip())!r} names {len(ends)} boundaries, so it is open which "
+            "are meant; write w@high:low"
+        )
+    high, low = (_boundary(end.strip(), item, noise) for end in ends)
+    return high, low
+
+
+def _boundary(text: str, item: str, noise: NoiseSchedule | None) -> Number:
+    """A mask fraction, from a time or a step where one is given."""
+    kind, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        return read_numeral(text, "window: mask fraction", ClockError)
+    schedule = _required(noise, item)
+    if kind == "t":
+        return _fraction_at(schedule, to_sympy(read_numeral(value, "window: time t", ClockError)))
+    if kind == "step":
+        step, slash, steps = (part.strip() for part in value.partition("/"))
+        if slash and step.isdecimal() and steps.isdecimal() and 0 <= int(step) <= int(steps) and int(steps) > 0:
+            if schedule.horizon == sympy.oo:
+                raise ClockError(f"noise schedule {schedule.name!r} has an infinite horizon, so steps have no length")
+            return _fraction_at(schedule, schedule.horizon * (1 - sympy.Rational(int(step), int(steps))))
+        raise ClockError(
+            f"guidance schedule: step {shown(value)!r} is none; write step=J/K for the boundary after J of K steps, "
+            "0 <= J <= K, K >= 1"
+        )
+    raise ClockError(
+        f"guidance schedule: boundary {shown(text)!r} is none; write a mask fraction, t=TIME, or step=J/K"
+    )
+
+
+def _required(noise: NoiseSchedule | None, item: str) -> NoiseSchedule:
+    if noise is None:
+        raise ClockError(
+            f"guidance schedule {shown(item.strip())!r} speaks of time without a noise schedule, so it has no mask "
+            "fractions; add --noise NAME, or write mask fractions"
+        )
+    return noise
+
+
+def _fraction_at(schedule: NoiseSchedule, time: Expr) -> Number:
+    """``u(t)``; the end of time is the end of the windows even where a schedule leaves masks there."""
+    return Fraction(0) if time == 0 else _plain(schedule.mask_fraction_at(time))
+
+
+def _plain(value: Any) -> Number:
+    """A SymPy rational as a ``Fraction``."""
+    return read_number(value, "guidance schedule", StrengthError)
+
+
+def _check_window(window: Window, before: Number) -> None:
+    where = f"window {window}"
+    for end in (window.high, window.low):
+        if not _open(end) and not 0 <= end <= 1:
+            raise ClockError(
+                f"guidance schedule: {where} reaches u = {end}, and mask fractions lie in [0, 1]; correct it"
+            )
+    if not (_open(window.high) or _open(window.low)) and window.high <= window.low:
+        raise ClockError(
+            f"guidance schedule: {where} runs from u = {window.high} to {window.low}, but u falls from 1 to 0; "
+            "write the larger one first"
+        )
+    if window.high != before:
+        if not (_open(window.high) or _open(before)) and window.high > before:
+            raise ClockError(
+                f"guidance schedule: two windows cover u from {window.high} to {max(before, window.low)}, so two "
+                "strengths hold there; let each begin where the one before ends"
+            )
+        raise ClockError(
+            f"guidance schedule: no window covers u from {before} to {window.high}, so no strength holds there; "
+            "let each begin where the one before ends, the first at 1"
+        )
+    if not window.is_constant:
+        _check_strengths(window, where)
+
+
+def _open(value: Number) -> bool:
+    return isinstance(value, Expr) and bool(value.free_symbols)
+
+
+def _check_strengths(window: Window, where: str) -> None:
+    form = to_sympy(window.strength)
+    if form.free_symbols - {u}:
+        return
+    for point in _points(window):
+        value = form.subs(u, point)
+        if not (value.is_real and value >= -1):
+            raise StrengthError(
+                f"guidance schedule: {where} has strength {shown(value)} at u = {shown(point)}: below -1 the guided "
+                "chain is not defined; use w >= -1"
+            )
+
+
+def _points(window: Window) -> Sequence[Expr]:
+    high, low = to_sympy(window.high), to_sympy(window.low)
+    return [low + (high - low) * sympy.Rational(j, 64) for j in range(65)]
