@@ -6,7 +6,7 @@ appends a node: ``∫_0^s e^{−Λ(s−σ)} exp_dd(nodes, σ) dσ = exp_dd(nodes
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -87,18 +87,8 @@ class Expansion(Generic[V]):
         return float(np.logaddexp.reduce(coefficients + np.array(weights)))
 
 
-def expand(chain: Chain[V], limit: int = MAX_TERMS, initial: Sequence[Any] | None = None) -> Expansion[V]:
+def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
     """Sum the reveal paths of a chain with values.
-
-    Parameters
-    ----------
-    chain
-        The chain.
-    limit
-        Largest number of terms.
-    initial
-        ``P_x(0)`` of every state, where the chain does not begin at its start: every path then begins anywhere, with
-        that weight. Unit vectors make the transition kernel.
 
     Raises
     ------
@@ -119,13 +109,11 @@ def expand(chain: Chain[V], limit: int = MAX_TERMS, initial: Sequence[Any] | Non
     assert arithmetic is not None, (
         "a chain of exponential sums has no values; use over(arithmetic, w) or named(chain, w)"
     )
-    first = {0: arithmetic.number(Fraction(1))} if initial is None else dict(enumerate(initial))
-    terms: list[dict[Nodes, Any]] = []
-    count = 0
-    for state, last in enumerate(chain.exit_of):
+    terms: list[dict[Nodes, Any]] = [{(chain.exit_of[0],): arithmetic.number(Fraction(1))}]
+    count = 1
+    for state in range(1, len(chain.states)):
         gathered: dict[Nodes, list[Any]] = defaultdict(list)
-        if state in first and first[state] != 0:
-            gathered[(last,)].append(first[state])
+        last = chain.exit_of[state]
         for reveal in chain.incoming[state]:
             for nodes, coefficient in terms[reveal.source].items():
                 gathered[tuple(sorted((*nodes, last)))].append(coefficient * reveal.rate)

@@ -184,7 +184,7 @@ class GuidanceSchedule:
         return tuple(
             Window(window.strength, window.high, max(window.low, fraction))
             for window in self.windows
-            if window.high > fraction or fraction == 1 == window.high
+            if window.high > fraction
         )
 
     def refined(self, pieces: int) -> "GuidanceSchedule":
