@@ -130,14 +130,17 @@ class ArrayChain:
         sources, targets, jumps = (np.concatenate(part) for part in zip(*parts, strict=True))
         return sources, targets, jumps
 
-    def jump_law(self) -> np.ndarray:
+    def jump_law(self, initial: np.ndarray | None = None) -> np.ndarray:
         """``h(x)``, the probability that the chain ever visits ``x``; on the last level it is the terminal law.
 
-        ``h(x_S) = Σ_{i∈S} h(x_{S∖i}) r_i(x_i|x_{S∖i}) / Λ(x_{S∖i})``.
+        ``h(x_S) = P_{x_S}(0) + Σ_{i∈S} h(x_{S∖i}) r_i(x_i|x_{S∖i}) / Λ(x_{S∖i})``. ``initial`` is ``P(0)``; all at the
+        start by default.
         """
-        law = np.ones(self.size)
+        law = np.zeros(self.size) if initial is None else np.array(initial, dtype=np.float64)
+        if initial is None:
+            law[0] = 1.0
         for k, into in enumerate(self.incoming):
-            law[self.level(k + 1)] = np.einsum("nm,nm->n", law[self.level(k)][into.sources], into.jumps)
+            law[self.level(k + 1)] += np.einsum("nm,nm->n", law[self.level(k)][into.sources], into.jumps)
         return law
 
     def log_jump_law(self) -> np.ndarray:

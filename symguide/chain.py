@@ -173,17 +173,19 @@ class Chain(Generic[V]):
             multiplicity=self.multiplicity and tuple(self.multiplicity[old] for old in kept),
         )
 
-    def jump_law(self) -> tuple[V, ...]:
+    def jump_law(self, initial: Sequence[Any] | None = None) -> tuple[V, ...]:
         """``h(x)``, the probability that the chain ever visits ``x``: the law of the embedded jump chain.
 
-        ``h(x_S) = Σ_{i∈S} h(x_{S∖i}) r_i(x_i|x_{S∖i}) / Λ(x_{S∖i})``; on terminal contexts this is the terminal law.
+        ``h(x_S) = P_{x_S}(0) + Σ_{i∈S} h(x_{S∖i}) r_i(x_i|x_{S∖i}) / Λ(x_{S∖i})``; on terminal contexts this is the
+        terminal law. ``initial`` is ``P(0)``, a value for every state; all at the start by default.
         """
         assert self.arithmetic is not None, "a chain of exponential sums has no values; use over(arithmetic, w)"
-        weights: list[Any] = [self.arithmetic.number(Fraction(1))]
-        flow = [weights[0] / self.exit_rate(0)] if 0 in self.transient else [weights[0]]
+        begun = [self.arithmetic.number(Fraction(1))] if initial is None else initial
+        weights: list[Any] = []
+        flow: list[Any] = []
         leaving = set(self.transient)
-        for state in range(1, len(self.states)):
-            weight = self.arithmetic.total([flow[r.source] * r.rate for r in self.incoming[state]])
+        for state, incoming in enumerate(self.incoming):
+            weight = self.arithmetic.total([*begun[state : state + 1], *(flow[r.source] * r.rate for r in incoming)])
             weights.append(weight)
             flow.append(weight / self.exit_rate(state) if state in leaving else weight)
         return tuple(weights)

@@ -6,7 +6,7 @@ appends a node: ``∫_0^s e^{−Λ(s−σ)} exp_dd(nodes, σ) dσ = exp_dd(nodes
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -87,8 +87,17 @@ class Expansion(Generic[V]):
         return float(np.logaddexp.reduce(coefficients + np.array(weights)))
 
 
-def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
+def expand(chain: Chain[V], limit: int = MAX_TERMS, initial: Sequence[V] | None = None) -> Expansion[V]:
     """Sum the reveal paths of a chain with values.
+
+    Parameters
+    ----------
+    chain
+        The chain, over an arithmetic.
+    limit
+        Most terms to gather.
+    initial
+        ``P_x(0)`` for every state; all at the start by default.
 
     Raises
     ------
@@ -109,11 +118,13 @@ def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
     assert arithmetic is not None, (
         "a chain of exponential sums has no values; use over(arithmetic, w) or named(chain, w)"
     )
-    terms: list[dict[Nodes, Any]] = [{(chain.exit_of[0],): arithmetic.number(Fraction(1))}]
-    count = 1
-    for state in range(1, len(chain.states)):
+    begun = [arithmetic.number(Fraction(1))] if initial is None else list(initial)
+    terms: list[dict[Nodes, Any]] = []
+    count = 0
+    for state, last in enumerate(chain.exit_of):
         gathered: dict[Nodes, list[Any]] = defaultdict(list)
-        last = chain.exit_of[state]
+        if state < len(begun) and _is_something(begun[state]):
+            gathered[(last,)].append(begun[state])
         for reveal in chain.incoming[state]:
             for nodes, coefficient in terms[reveal.source].items():
                 gathered[tuple(sorted((*nodes, last)))].append(coefficient * reveal.rate)
@@ -125,6 +136,11 @@ def expand(chain: Chain[V], limit: int = MAX_TERMS) -> Expansion[V]:
                 "ask for its terminal law (u = 0), which needs none of them, or for fewer positions"
             )
     return Expansion(chain, tuple(terms))
+
+
+def _is_something(value: Any) -> bool:
+    """Whether a probability is not plainly zero; what is only an enclosure of zero counts."""
+    return bool(value != 0) or hasattr(value, "mid")
 
 
 def _weights(chain: Chain[Any], needed: list[Nodes], s: Any) -> list[Any]:

@@ -117,7 +117,12 @@ class Survival:
     error: float
 
 
-def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: str | None = None) -> Trajectory:
+def trajectory(
+    chain: ArrayChain,
+    clocks: Sequence[float] | np.ndarray,
+    method: str | None = None,
+    initial: np.ndarray | None = None,
+) -> Trajectory:
     """``P_x(s)`` of every state at every time.
 
     One or two reveals have closed forms, sums of positive terms. Uniformisation,
@@ -135,6 +140,8 @@ def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: 
         Times ``s ≥ 0``.
     method
         A name of :data:`METHODS`; by ``max Λ · s`` if ``None``.
+    initial
+        ``P_x(0)`` for every state; all at the start by default.
 
     Raises
     ------
@@ -161,17 +168,24 @@ def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: 
         raise DataError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
     _require_memory(chain, 8 * (2 * len(times) + _BLOCK) + _NODE_BYTES * (NODES + 6), f" at {len(times)} times")
     out, error = np.zeros((chain.size, len(times))), np.zeros(len(times))
-    out[0, times == 0] = 1.0
+    begun = _all_at_start(chain) if initial is None else np.asarray(initial, dtype=np.float64)
+    out[:, times == 0] = begun[:, None]
     fastest = float(chain.exits.max(initial=0.0))
-    if method is None and chain.depth <= 2 and fastest < _CLOSED:
+    if method is None and chain.depth <= 2 and fastest < _CLOSED and initial is None:
         method = "closed form"
     gentle = np.where(fastest * times <= (MAX_STEPS if chain.depth > DEEP else GENTLE), METHODS[1], METHODS[2])
     chosen = gentle if method is None else np.full(len(times), method)
     for name, law in zip(METHODS, (_closed_form, _uniformised, _on_contours), strict=True):
         members = np.flatnonzero((times > 0) & (chosen == name))
         if len(members):
-            out[:, members], error[members] = law(chain, times[members])
+            out[:, members], error[members] = law(chain, times[members], begun)
     return Trajectory(times, out, error, tuple(chosen.tolist()))
+
+
+def _all_at_start(chain: ArrayChain) -> np.ndarray:
+    law = np.zeros(chain.size)
+    law[0] = 1.0
+    return law
 
 
 def _is_moderate(chain: ArrayChain, time: float) -> bool:
@@ -266,10 +280,12 @@ def _split(chain: ArrayChain) -> Combine:
     return lambda values: np.stack([values[moving].sum(axis=0), values[~moving].sum(axis=0)])
 
 
-def _closed_form(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _closed_form(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """At most two reveals, sums of positive terms, ``q exp_dd((Λ_0, Λ_1), s)`` and ``q r exp_dd((Λ_0, Λ_1, 0), s)``."""
     if chain.depth > 2:
         raise DataError(f"a chain of {chain.depth} reveals has no closed form here; use another method")
+    if initial[0] != 1.0:
+        raise DataError("the closed form starts where the chain does; use another method for other initial laws")
     rate, out = float(chain.exits[0]), np.empty((chain.size, len(times)))
     out[0] = np.exp(-rate * times)
     left = -np.expm1(-rate * times)[None, :]
@@ -289,12 +305,12 @@ def _closed_form(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.n
     return out, np.full(len(times), 100 * _EPSILON)
 
 
-def _uniformised(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _uniformised(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The law at the times and its relative error, by a sum of positive terms."""
     means, count = _means(chain, times)
     weights = np.stack([_poisson(float(mean), count) for mean in means])
     out = np.zeros((chain.size, len(times)))
-    jumped = _jumped(chain, count)
+    jumped = _jumped(chain, count, initial)
     for begin in range(0, count, _BLOCK):
         powers = np.stack(list(islice(jumped, _BLOCK)), axis=1)
         out += powers @ weights[:, begin : begin + _BLOCK].T
@@ -304,7 +320,7 @@ def _uniformised(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.n
 def _uniformised_survival(chain: ArrayChain, time: float) -> Survival:
     means, count = _means(chain, np.array([time]))
     split = _split(chain)
-    totals = np.stack([split(law) for law in _jumped(chain, count)], axis=1)
+    totals = np.stack([split(law) for law in _jumped(chain, count, _all_at_start(chain))], axis=1)
     remaining, absorbed = (totals @ _poisson(float(means[0]), count)).tolist()
     error = 2.0 * count * _EPSILON
     if remaining < 0.5:
@@ -329,14 +345,13 @@ def _means(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, int]:
     return fastest * times, ceil(most + 9 * sqrt(most) + 30 + chain.depth)
 
 
-def _jumped(chain: ArrayChain, count: int) -> Iterator[np.ndarray]:
+def _jumped(chain: ArrayChain, count: int, initial: np.ndarray) -> Iterator[np.ndarray]:
     """The law after ``0, 1, …, count − 1`` steps of the chain that steps at the fastest rate."""
     fastest = float(chain.exits.max(initial=0.0)) or 1.0
     stay, leave = (fastest - chain.exits) / fastest, chain.exits / fastest
     sources, targets, jumps = chain.edges
     shares = leave[sources] * jumps
-    law = np.zeros(chain.size)
-    law[0] = 1.0
+    law = initial
     for _ in range(count):
         yield law
         law = law * stay + np.bincount(targets, law[sources] * shares, minlength=chain.size)
@@ -364,13 +379,13 @@ def _hyperbola(nodes: int, ratio: float) -> tuple[np.ndarray, np.ndarray]:
     return z, step / nodes / pi * scale * np.cos(1j * theta - angle)
 
 
-def _on_contours(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _on_contours(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The law at the times and its absolute error; one contour for every window of times, all in one sweep."""
     windows = _windows(times)
     rules = [_hyperbola(nodes, WINDOW) for nodes in (NODES, NODES + 6)]
     lasts = [float(times[window].max()) for window in windows]
     z = np.concatenate([nodes / last for last in lasts for nodes, _ in rules])
-    transforms, passed = _transforms(chain, z, passed=True)
+    transforms, passed = _transforms(chain, z, initial, passed=True)
     # The last level gets what has passed the one below, so only that is summed over nodes.
     rows = np.concatenate([transforms, passed])
     into = chain.incoming[-1] if chain.depth else Incoming(np.zeros((0, 0), dtype=np.int32), np.zeros((0, 0)))
@@ -391,7 +406,7 @@ def _on_contours(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.n
         law, first = np.maximum(found[0], 0.0), len(transforms)
         out[:first, window] = law[:first]
         if chain.depth:
-            out[chain.last, window] = _inflow(law[first:], into.sources, into.jumps)
+            out[chain.last, window] = initial[chain.last, None] + _inflow(law[first:], into.sources, into.jumps)
         error[window] = gathered * (np.abs(found[0][:, probes] - found[1]).max() + rounding)
     return out, error
 
@@ -405,7 +420,7 @@ def _on_contour(
     found = []
     for count in (nodes, nodes + 6):
         z, weights = _hyperbola(count, WINDOW)
-        transforms = combine(_transforms(chain, z / last)) / last
+        transforms = combine(_transforms(chain, z / last, _all_at_start(chain))) / last
         at = times if count == nodes else times[probes]
         kernel = weights[:, None] * np.exp(np.outer(z, at / last))
         found.append(np.real(transforms) @ np.real(kernel) - np.imag(transforms) @ np.imag(kernel))
@@ -416,10 +431,14 @@ def _on_contour(
 
 
 @overload
-def _transforms(chain: ArrayChain, z: np.ndarray) -> np.ndarray: ...
+def _transforms(chain: ArrayChain, z: np.ndarray, initial: np.ndarray) -> np.ndarray: ...
 @overload
-def _transforms(chain: ArrayChain, z: np.ndarray, passed: bool) -> tuple[np.ndarray, np.ndarray]: ...
-def _transforms(chain: ArrayChain, z: np.ndarray, passed: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+def _transforms(
+    chain: ArrayChain, z: np.ndarray, initial: np.ndarray, passed: bool
+) -> tuple[np.ndarray, np.ndarray]: ...
+def _transforms(
+    chain: ArrayChain, z: np.ndarray, initial: np.ndarray, passed: bool = False
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """``∫ e^{−zs} P_x(s) ds`` for every state, an ``(n, K)`` array.
 
     With ``passed``, for every state but the terminal ones, and besides, for those of the level before, the transform of
@@ -427,7 +446,7 @@ def _transforms(chain: ArrayChain, z: np.ndarray, passed: bool = False) -> np.nd
     """
     exits = np.minimum(chain.exits, _INSTANT)[:, None]
     values = np.empty((chain.offsets[-2] if passed and chain.depth else chain.size, len(z)), dtype=np.complex128)
-    inflow = np.ones((1, len(z)), dtype=np.complex128)
+    inflow = np.full((1, len(z)), initial[0], dtype=np.complex128)
     flow = np.zeros((0, len(z)), dtype=np.complex128)
     for k in range(chain.depth + 1):
         if passed and chain.depth and k == chain.depth:
@@ -439,6 +458,7 @@ def _transforms(chain: ArrayChain, z: np.ndarray, passed: bool = False) -> np.nd
             flow = inflow * (exits[here] / (z + exits[here]))
             if not (passed and k == chain.depth - 1):
                 inflow = _inflow(flow, chain.incoming[k].sources, chain.incoming[k].jumps)
+                inflow += initial[chain.level(k + 1), None]
     return (values, flow) if passed else values
 
 
