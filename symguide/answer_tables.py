@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from symguide.answers import PATHS, Answer, Quantity, Result
+from symguide.guidance_schedule import GuidanceSchedule
 from symguide.law import Context
 from symguide.mixture import Problem
 from symguide.number import Number
@@ -60,7 +61,7 @@ def answer_tables(answer: Answer, times: Sequence[Number], top: int | None, widt
     >>> [str(part) for part in tables.renderables if isinstance(part, Text)]
     ['Terminal law', 'Distance to the terminal law   TV(P(u), P(0))', 'Functionals of the terminal law']
     """
-    by_strength: dict[Number, list[Result]] = {}
+    by_strength: dict[Number | GuidanceSchedule, list[Result]] = {}
     for result in answer.results:
         by_strength.setdefault(result.w, []).append(result)
     first = [results[0] for results in by_strength.values()]
@@ -154,7 +155,9 @@ def _changes(problem: Problem, results: Sequence[Result], width: int) -> list[Re
     guided = [result for result in results if result.w != 0]
     if not guided:
         return []
-    strongest = max(guided, key=lambda result: abs(result.w))
+    strongest = max(
+        guided, key=lambda result: abs(result.w.mean if isinstance(result.w, GuidanceSchedule) else result.w)
+    )
     everything = {*strongest.terminal, *(x for result in results for x in result.terminal)}
     moved = {x: (q.value if (q := strongest.terminal.get(x)) else 0.0) - _plain(problem, x) for x in everything}
     ordered = sorted(moved, key=lambda x: (-moved[x], x))

@@ -360,9 +360,7 @@ def _boundary(text: str, item: str, noise: NoiseSchedule | None) -> Number:
             f"guidance schedule: step {shown(value)!r} is none; write step=J/K for the boundary after J of K steps, "
             "0 <= J <= K, K >= 1"
         )
-    raise ClockError(
-        f"guidance schedule: boundary {shown(text)!r} is none; write a mask fraction, t=TIME, or step=J/K"
-    )
+    raise ClockError(f"guidance schedule: boundary {shown(text)!r} is none; write a mask fraction, t=TIME, or step=J/K")
 
 
 def _required(noise: NoiseSchedule | None, item: str) -> NoiseSchedule:

@@ -1,8 +1,8 @@
 """The law of a chain through a window in which the strength varies with ``u``, enclosed by Taylor steps.
 
 On the clock, ``u = u_0 e^{−σ}`` and the rates ``c b^{w(u)}`` are analytic in ``σ`` wherever ``w(u)`` is, and so is the
-law. A step expands it at ``σ = 0``, level after level: ``P_x = e^{−L} (P_x(0) + ∫ e^{L} f_x)`` with ``L = ∫ Λ_x`` and the
-inflow ``f_x``. The coefficients are balls, and what is cut off is bounded by Cauchy's estimate: where
+law. A step expands it at ``σ = 0``, level after level: ``P_x = e^{−L} (P_x(0) + ∫ e^{L} f_x)`` with ``L = ∫ Λ_x`` and
+the inflow ``f_x``. The coefficients are balls, and what is cut off is bounded by Cauchy's estimate: where
 ``Σ_x |P_x(σ)| ≤ e^{RM}`` on ``|σ| ≤ R``, coefficient ``k`` is at most ``e^{RM} R^{−k}``.
 """
 
@@ -23,7 +23,7 @@ from symguide.expsum import ExpSum, Quotient
 from symguide.number import Number, to_sympy
 from symguide.symbols import u
 
-__all__ = ["Enclosed", "through"]
+__all__ = ["Enclosed", "enclosure", "through"]
 
 ORDER = 36
 """Coefficients of a Taylor step."""
@@ -33,6 +33,8 @@ SHORTEST = -70
 """Where no disc of more than two to this is analytic, a step of that length is enclosed without derivatives."""
 NEGLIGIBLE = -70
 """Where the mass that is left times ``u`` is below two to this, the strength is taken as an interval to the end."""
+EMPTY = -100
+"""States with less mass than two to this are emptied; what is lost is added to the error."""
 SHRINK = flint.arb(0.75)
 """From one radius tried to the next."""
 
@@ -76,8 +78,18 @@ def through(chain: Chain[Any], strength: Number, initial: Sequence[flint.arb], h
     >>> through(chain, 3 * (1 - u), start, Fraction(1), Fraction(1, 2)).law[0].str(10, radius=False)
     '0.3354133663'
     """
-    form, absorbing = to_sympy(strength), {*chain.terminal, *chain.dead}
-    begin, end = BALLS.number(high), BALLS.number(low)
+    form = to_sympy(strength)
+    before = flint.ctx.cap
+    try:
+        flint.ctx.cap = ORDER  # beyond it power series lose their coefficients
+        return _steps(chain, form, initial, high, low)
+    finally:
+        flint.ctx.cap = before
+
+
+def _steps(chain: Chain[Any], form: Expr, initial: Sequence[flint.arb], high: Number, low: Number) -> Enclosed:
+    absorbing = {*chain.terminal, *chain.dead}
+    begin, end = enclosure(high), enclosure(low)
     left = None if low == 0 else (begin / end).log()
     law, slack = _centred(initial, flint.arb(0))
     clock, elapsed, radius = flint.arb(0), flint.arb(0), flint.arb(1)
@@ -88,7 +100,8 @@ def through(chain: Chain[Any], strength: Number, initial: Sequence[flint.arb], h
         if rest is None and waiting * here < flint.arb(2) ** NEGLIGIBLE:
             balls, spent = _to_the_end(chain, form, _widened(law, slack), here)
             return Enclosed(balls, elapsed + spent)
-        radius, growth = _disc(chain, form, here, radius)
+        alive = _alive(chain, law)
+        radius, growth = _disc(chain, form, here, radius, alive)
         step = flint.arb((radius / 4).mid())
         final = rest is not None and not rest > step
         if rest is not None and final:
@@ -97,7 +110,7 @@ def through(chain: Chain[Any], strength: Number, initial: Sequence[flint.arb], h
             found, spent = _without_derivatives(chain, form, law, here, step)
             cut = flint.arb(0)
         else:
-            found, spent = _taylor(chain, form, law, here, step)
+            found, spent = _taylor(chain, form, law, here, step, alive)
             cut = growth * (step / radius) ** ORDER / (1 - step / radius)
         # The flow contracts Σ |P_x|, so what is uncertain of one step adds to that of the next, and no more.
         elapsed += spent + step * flint.arb(0, (slack + cut).upper())
@@ -108,9 +121,22 @@ def through(chain: Chain[Any], strength: Number, initial: Sequence[flint.arb], h
 
 
 def _centred(balls: Sequence[flint.arb], slack: flint.arb) -> tuple[list[flint.arb], flint.arb]:
-    """Exact numbers, and a bound on the sum of what they miss."""
-    missed = sum((flint.arb(ball.rad()) for ball in balls), start=slack)
-    return [flint.arb(ball.mid()) for ball in balls], missed.upper()
+    """Exact numbers, and a bound on the sum of what they miss; what is next to nothing counts as nothing."""
+    law, missed = [], slack
+    for ball in balls:
+        negligible = abs(ball).upper() < flint.arb(2) ** EMPTY
+        law.append(flint.arb(0) if negligible else flint.arb(ball.mid()))
+        missed += abs(ball).upper() if negligible else flint.arb(ball.rad())
+    return law, missed.upper()
+
+
+def _alive(chain: Chain[Any], law: Sequence[flint.arb]) -> frozenset[int]:
+    """The states that hold mass, or may get some: what fast states did while they had mass does not slow the rest."""
+    alive: set[int] = set()
+    for state, reveals in enumerate(chain.incoming):
+        if law[state] != 0 or any(reveal.source in alive for reveal in reveals):
+            alive.add(state)
+    return frozenset(alive)
 
 
 def _widened(law: Sequence[flint.arb], slack: flint.arb) -> list[flint.arb]:
@@ -134,12 +160,14 @@ def _rates(chain: Chain[Any], strength: Any, number: Callable[[Number], Any]) ->
     return chain.map(value, BALLS)
 
 
-def _disc(chain: Chain[Any], form: Expr, here: flint.arb, radius: flint.arb) -> tuple[flint.arb, flint.arb]:
+def _disc(
+    chain: Chain[Any], form: Expr, here: flint.arb, radius: flint.arb, alive: frozenset[int]
+) -> tuple[flint.arb, flint.arb]:
     """``R`` and ``e^{RM}``: a radius within which the rates are analytic, and the growth of ``Σ |P_x|`` on it.
 
     The search begins above the radius of the step before.
     """
-    radius = flint.arb(min(4 * radius, flint.arb(1)).mid())
+    radius = flint.arb(min(3 * radius / 2, flint.arb(1)).mid())
     while True:
         disc = flint.acb(flint.arb(0, radius), flint.arb(0, radius))
         strength = flint.acb(_evaluate(form, here * (-disc).exp()))
@@ -149,7 +177,7 @@ def _disc(chain: Chain[Any], form: Expr, here: flint.arb, radius: flint.arb) -> 
             for reveals in rates.incoming:
                 for reveal in reveals:
                     leaving[reveal.source] += abs(reveal.rate)
-            fastest = max((value.upper() for value in leaving), default=flint.arb(0))
+            fastest = max((leaving[x].upper() for x in alive), default=flint.arb(0))
             if fastest.is_finite() and radius * fastest < REACH:
                 return radius, (radius * fastest).exp().upper()
         radius = flint.arb((radius * SHRINK).mid())
@@ -158,7 +186,12 @@ def _disc(chain: Chain[Any], form: Expr, here: flint.arb, radius: flint.arb) -> 
 
 
 def _taylor(
-    chain: Chain[Any], form: Expr, initial: Sequence[flint.arb], here: flint.arb, step: flint.arb
+    chain: Chain[Any],
+    form: Expr,
+    initial: Sequence[flint.arb],
+    here: flint.arb,
+    step: flint.arb,
+    alive: frozenset[int],
 ) -> tuple[list[flint.arb], flint.arb]:
     """The Taylor polynomials at the end of a step, and the time before absorption, but for what is cut off."""
     local = here * flint.arb_series([0, -1], prec=ORDER).exp()
@@ -171,9 +204,14 @@ def _taylor(
     law: list[flint.arb] = []
     unabsorbed = flint.arb(0)
     for state, reveals in enumerate(rates.incoming):
+        if state not in alive:
+            series.append(flint.arb_series([0], prec=ORDER))
+            law.append(flint.arb(0))
+            continue
         decay, rise = decays[rates.exit_of[state]]
         inflow = sum((series[r.source] * r.rate for r in reveals), start=flint.arb_series([0], prec=ORDER))
         series.append(decay * (initial[state] + (rise * inflow).integral()))
+        assert series[state].prec >= ORDER
         coefficients = list(series[state])[:ORDER]
         law.append(sum((c * powers[k] for k, c in enumerate(coefficients)), start=flint.arb(0)))
         if state not in absorbing:
@@ -189,7 +227,9 @@ def _without_derivatives(
 ) -> tuple[list[flint.arb], flint.arb]:
     """``P(h) ∈ P(0) + h A [0, 1]`` over all strengths of the step."""
     interval = (here * (-step * _UNIT).exp()).intersection(_UNIT)
-    rates = _rates(chain, _evaluate(form, interval), BALLS.number)
+    # Off the real axis nothing is undefined where the interval, rounded outwards, passes a branch point.
+    strength = flint.acb(_evaluate(form, flint.acb(interval), analytic=False)).real
+    rates = _rates(chain, strength, BALLS.number)
     absorbing = {*chain.terminal, *chain.dead}
     law, unabsorbed = [], flint.arb(0)
     for state, reveals in enumerate(rates.incoming):
@@ -220,15 +260,27 @@ _FUNCTIONS: Mapping[Any, str] = {
 }
 
 
-def _evaluate(form: Any, point: Any) -> Any:
-    """``w(u)`` at a ball, a complex ball or a power series; what is free of ``u`` is a ball."""
+def enclosure(number: Number) -> flint.arb:
+    """A ball that holds a number, rational or made of the functions that strengths are made of.
+
+    >>> enclosure(sympy.sqrt(2) / 2).str(10, radius=False)
+    '0.7071067812'
+    """
+    return flint.arb(_evaluate(to_sympy(number), None))
+
+
+def _evaluate(form: Any, point: Any, analytic: bool = True) -> Any:
+    """``w(u)`` at a ball, a complex ball or a power series; what is free of ``u`` is a ball.
+
+    On complex balls that touch a cut it is not finite, if it is to be ``analytic``.
+    """
     if form == u:
         return point
     if form == sympy.pi:
         return flint.arb.pi()
     if form.is_Rational:
         return flint.arb(flint.fmpq(int(form.p), int(form.q)))
-    parts = [_evaluate(part, point) for part in form.args]
+    parts = [_evaluate(part, point, analytic) for part in form.args]
     if form.is_Add:
         return sum(parts[1:], start=parts[0])
     if form.is_Mul:
@@ -236,10 +288,19 @@ def _evaluate(form: Any, point: Any) -> Any:
     if form.is_Pow:
         if form.exp.is_Integer:
             return parts[0] ** int(form.exp)
-        return parts[0].sqrt() if form.exp == sympy.Rational(1, 2) else (parts[1] * parts[0].log()).exp()
+        return (parts[1] * _call("log", parts[0], analytic)).exp()
     if form.func in _FUNCTIONS:
-        return getattr(parts[0], _FUNCTIONS[form.func])()
+        return _call(_FUNCTIONS[form.func], parts[0], analytic)
     raise NotExactError(
         f"strength {form}: no enclosure of {form.func} is known here, so its law is not either; use numbers, powers, "
         "exp, log, cos, sin, asin, or a piecewise constant schedule"
     )
+
+
+def _call(name: str, value: Any, analytic: bool) -> Any:
+    if not isinstance(value, flint.acb) or not analytic or name in ("exp", "cos", "sin"):
+        return getattr(value, name)()
+    if name == "log":
+        return value.log(analytic=True)
+    # The cuts of the inverse sine are where 1 − z² meets the one of the logarithm.
+    return value.asin() if (1 - value * value).log(analytic=True).is_finite() else flint.acb("nan")
