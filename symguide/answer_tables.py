@@ -180,6 +180,11 @@ def _changes(problem: Problem, results: Sequence[Result], width: int) -> list[Re
     return tables
 
 
+def _size(result: Result) -> Any:
+    """``|w|``, of the mean strength where guidance varies in time."""
+    return abs(result.w.mean if isinstance(result.w, GuidanceSchedule) else result.w)
+
+
 def _of_class(problem: Problem, context: Context) -> str:
     """``p(z|x) = a_z p(x|z) / p(x)``."""
     whole = float(problem.unconditional.weight(context))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -199,7 +200,7 @@ class GuidanceSchedule:
                 windows.append(window)
                 continue
             edges = [window.high - window.length * Fraction(j, pieces) for j in range(pieces + 1)]
-            for high, low in zip(edges[:-1], edges[1:], strict=True):
+            for high, low in pairwise(edges):
                 windows.append(Window(self.at((high + low) / 2), high, low))
         return GuidanceSchedule(tuple(windows))
 
