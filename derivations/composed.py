@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from sympy import Add, Eq, Expr, Function, Ge, Integer, Lambda, Limit, Rational, Sum, exp, log
+from sympy import Add, Eq, Expr, Function, Ge, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, log
 
 from symguide.arithmetic import RATIONAL, SYMBOLIC
 from symguide.chain import guided_chain
 from symguide.derivation import Claim, Derivation, Step
 from symguide.evidence import Verdict
-from symguide.family import representative, vocabulary_size
+from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
 from symguide.functionals import law_distribution, posterior, terminal_law, tilted_law
 from symguide.identities import Check, Content, Meaning, equal, identities, sentence, solves
 from symguide.law import Context
@@ -29,7 +29,6 @@ from symguide.tilt import composed, guidance
 v: Any = symbol("v", integer=True, nonnegative=True)
 a, b = symbol("gamma_a", real=True), symbol("gamma_b", real=True)
 q: Any = Function("q", positive=True)
-p: Any = Function("p", positive=True)
 p_a: Any = Function("p_a", positive=True)
 p_b: Any = Function("p_b", positive=True)
 l_a: Any = Function("l_a", real=True)
@@ -38,6 +37,11 @@ l_b: Any = Function("l_b", real=True)
 FAMILY = representative(1)
 (MASKED, SHOWN), (Z,) = FAMILY.chain.states, FAMILY.definitions
 x: Any = SHOWN[0]
+
+
+def p(token: Any) -> Any:
+    """``p(v)``."""
+    return TokenProbability(Integer(1), token, Tuple(MASK_SYMBOL), Integer(0))
 
 
 def over(form: Any) -> Any:

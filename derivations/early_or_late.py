@@ -14,13 +14,13 @@ from random import Random
 from typing import Any
 
 import flint
-from sympy import Eq, Function, Integer, Integral, Rational, Sum, exp
+from sympy import Eq, Function, Integer, Integral, Lambda, Rational, Sum, Tuple, exp, log
 
 from symguide.arithmetic import BALLS, RATIONAL
 from symguide.datasets import load
 from symguide.derivation import Claim, Derivation, Instance, Step
 from symguide.evidence import Evidence, Verdict
-from symguide.family import vocabulary_size
+from symguide.family import MASK_SYMBOL, TokenProbability, vocabulary_size
 from symguide.flow import run
 from symguide.functionals import Distribution, law_distribution, tilted_law, total_variation
 from symguide.guidance_schedule import GuidanceSchedule
@@ -38,7 +38,7 @@ y: Any = symbol("x_2", integer=True, nonnegative=True)
 # p(·|z) through its marginals and conditionals, and the logarithms of their ratios to those of p.
 f1, f2, f21, f12 = (Function(name, positive=True) for name in ("f_1", "f_2", "f_2|", "f_1|"))
 l1, l2, l21, l12 = (Function(name, real=True) for name in ("l_1", "l_2", "l_2|", "l_1|"))
-m1, m2, whole_21, whole_12 = (symbol(name, real=True) for name in ("m_1", "m_2", "m_21", "m_12"))
+m, m1, m2, whole_21, whole_12 = (symbol(name, real=True) for name in ("m", "m_1", "m_2", "m_21", "m_12"))
 joint, log_ratio = symbol("f", positive=True), symbol("l", real=True)
 HALF, THIRD = Rational(1, 2), Rational(1, 3)
 
@@ -48,24 +48,43 @@ def over(form: Any) -> Any:
     return Sum(form, (v, 0, vocabulary_size - 1))
 
 
-m21, m12 = over(f21(v, x) * l21(v, x)), over(f12(v, y) * l12(v, y))
-ONES = {over(f1(v)): Integer(1), over(f2(v)): Integer(1), over(f21(v, x)): Integer(1), over(f12(v, y)): Integer(1)}
-MEANS = {m1: over(f1(v) * l1(v)), m2: over(f2(v) * l2(v))}
-# The chain rule, for the law, for the log ratio, and for its mean.
-CHAIN = {
-    f2(y): joint / f12(x, y),
-    f1(x): joint / f21(y, x),
-    l12(x, y): log_ratio - l2(y),
-    l21(y, x): log_ratio - l1(x),
-    whole_12: symbol("m", real=True) - m2,
-    whole_21: symbol("m", real=True) - m1,
+def p(position: int, token: Any, given: Any = None, of_class: bool = True) -> Any:
+    """A token law of ``p(·|z)``, or of ``p``: a marginal, or a conditional given the other token."""
+    shown = MASK_SYMBOL if given is None else given
+    context = (MASK_SYMBOL, shown) if position == 1 else (shown, MASK_SYMBOL)
+    return TokenProbability(Integer(position), token, Tuple(*context), Integer(of_class))
+
+
+def _ratio(position: int, token: Any, given: Any = None) -> Any:
+    return log(p(position, token, given) / p(position, token, given, False))
+
+
+FUNCTIONS = {
+    f1: Lambda(x, p(1, x)),
+    f2: Lambda(y, p(2, y)),
+    f21: Lambda((y, x), p(2, y, x)),
+    f12: Lambda((x, y), p(1, x, y)),
+    l1: Lambda(x, _ratio(1, x)),
+    l2: Lambda(y, _ratio(2, y)),
+    l21: Lambda((y, x), _ratio(2, y, x)),
+    l12: Lambda((x, y), _ratio(1, x, y)),
 }
+m21, m12 = over(f21(v, x) * l21(v, x)), over(f12(v, y) * l12(v, y))
+ONES = {
+    over(p(1, v)): Integer(1),
+    over(p(2, v)): Integer(1),
+    over(p(2, v, x)): Integer(1),
+    over(p(1, v, y)): Integer(1),
+}
+MEANS = {m1: over(f1(v) * l1(v)), m2: over(f2(v) * l2(v))}
+BAYES = {p(1, x, y, flag): p(1, x, None, flag) * p(2, y, x, flag) / p(2, y, None, flag) for flag in (True, False)}
+# The chain rule, for the law, for the log ratio, and for its mean.
+CHAIN = {joint: f1(x) * f21(y, x), log_ratio: l1(x) + l21(y, x), whole_12: m - m2, whole_21: m - m1}
 EARLY = HALF * joint * ((l1(x) - m1) + (l2(y) - m2))
 LATE = HALF * joint * ((l21(y, x) - m21) + (l12(x, y) - m12))
 REST = HALF * joint * ((m21 - whole_21) + (m12 - whole_12))
 A, B, C = symbol("A", real=True), symbol("B", real=True), symbol("C", real=True)
-MEANING = Meaning(rules={**ONES, A: EARLY, B: LATE, C: REST})
-CHAINED = Meaning(rules={**MEANING.rules, **MEANS, **CHAIN})
+MEANING = Meaning(FUNCTIONS, {**ONES, **MEANS, **BAYES, **CHAIN, A: EARLY, B: LATE, C: REST})
 
 # --- six components ---------------------------------------------------------------------------------------------------
 
@@ -74,7 +93,7 @@ CUTS: tuple[Any, ...] = (Integer(1), symbol("u_1", positive=True), symbol("u_2",
 LENGTHS = tuple(CUTS[j] - CUTS[j + 1] for j in range(3))
 
 
-def tilted(law: Any, ratio: Any, token: Any, strength: Any, *given: Any) -> Any:
+def one_tilted(law: Any, ratio: Any, token: Any, strength: Any, *given: Any) -> Any:
     """One token tilted: ``f e^{w l} / Σ f e^{w l}``."""
     weight = law(v, *given) * exp(strength * ratio(v, *given))
     return law(token, *given) * exp(strength * ratio(token, *given)) / over(weight)
@@ -82,8 +101,8 @@ def tilted(law: Any, ratio: Any, token: Any, strength: Any, *given: Any) -> Any:
 
 def component(first: Any, second: Any) -> Any:
     """The law where the first reveal has one strength and the second another: the mean over the two orders."""
-    one = tilted(f1, l1, x, first) * tilted(f21, l21, y, second, x)
-    return HALF * (one + tilted(f2, l2, y, first) * tilted(f12, l12, x, second, y))
+    one = one_tilted(f1, l1, x, first) * one_tilted(f21, l21, y, second, x)
+    return HALF * (one + one_tilted(f2, l2, y, first) * one_tilted(f12, l12, x, second, y))
 
 
 WEIGHTS = {
@@ -262,12 +281,12 @@ def derivation() -> Derivation:
         title="Early or late? Guidance in time, for two tokens",
         claim=Claim(
             r"To first order in the strengths, guidance $w(u)$ of two tokens moves the terminal law from "
-            r"$p(x \mid z)$ by an integral, below that over a window, under both rules: $A$ and $B$ are what a tilt of "
-            r"the first and of the second reveal does, and $C$ is what the tilted law has beyond $A + B$. With products "
-            r"of $A$, $B$, $C$ read as $\langle f, g \rangle = \sum_x f g / p(x \mid z)$: of three equal windows the "
-            r"early one moves the law further than the late one exactly when $\langle A, A \rangle > \langle B, B \rangle$, "
-            r"and comes nearer to the tilted law of the same mean strength exactly when "
-            r"$\langle A - B, C \rangle > 0$. So neither is better for all data.",
+            r"$p(x \mid z)$ by an integral, below that over a window, under both rules: $A$ and $B$ are what a tilt "
+            r"of the first and of the second reveal does, and $C$ is what the tilted law has beyond $A + B$. With "
+            r"products of $A$, $B$, $C$ read as $\langle f, g \rangle = \sum_x f g / p(x \mid z)$: of three equal "
+            r"windows the early one moves the law further than the late one exactly when "
+            r"$\langle A, A \rangle > \langle B, B \rangle$, and comes nearer to the tilted law of the same mean "
+            r"strength exactly when $\langle A - B, C \rangle > 0$. So neither is better for all data.",
             (BOTH_RULES, FURTHER, NEARER, RAMPS),
         ),
         assumptions=(
@@ -295,7 +314,7 @@ def _first_order() -> tuple[Step, ...]:
             r"To first order, raw rates change by $f l$, and normalised ones by $f (l - m)$:",
             (
                 equal((f1(x) * exp(w * l1(x))).diff(w).subs(w, 0), f1(x) * l1(x)),
-                equal(tilted(f1, l1, x, w).diff(w).subs(w, 0), f1(x) * (l1(x) - over(f1(v) * l1(v)))),
+                equal(one_tilted(f1, l1, x, w).diff(w).subs(w, 0), f1(x) * (l1(x) - over(f1(v) * l1(v)))),
             ),
             "Derivatives at $w = 0$, where the rates are those of the conditional law.",
             identities(MEANING),
@@ -303,13 +322,13 @@ def _first_order() -> tuple[Step, ...]:
         Step(
             "what it leads to",
             r"Without guidance the law to come from two masks is $f$, and after one token it is the conditional law. "
-            r"So changed rates in two masks, and in contexts with one, which hold $u^2$ and $f_i\, u (1 - u)$, change the "
-            r"terminal law at the rates $2A$ and $2B$ per unit of these:",
+            r"So changed rates in two masks, and in contexts with one, which hold $u^2$ and $f_i\, u (1 - u)$, change "
+            r"the terminal law at the rates $2A$ and $2B$ per unit of these:",
             (equal(at_start, 2 * A), equal(after_one, 2 * B)),
             r"A reveal at a changed rate gains the law after it and loses the law before it. With $l - m$ in place of "
             r"$l$ the loss is the same, for $\sum_v f_1(v) (l_1(v) - m_1) = 0$ and the gain has the $- m_1$: the rules "
             "agree. Duhamel's formula adds the effects of all times; it is exact to first order.",
-            identities(CHAINED),
+            identities(MEANING),
         ),
         Step(
             "guidance in time",
@@ -329,15 +348,15 @@ def _first_order() -> tuple[Step, ...]:
             "Two independent uniform $u$, of which both, or one each, fall into windows; each component is the mean "
             "over the two orders of a product of tilted conditionals. The derivatives by the three strengths are those "
             "above.",
-            identities(CHAINED),
+            identities(MEANING),
         ),
         Step(
             "the tilted law",
             r"The tilted law begins with $f (l - m)$, which is $A + B$ and a rest:",
-            (equal(joint * (log_ratio - symbol("m", real=True)), A + B + C),),
+            (equal(joint * (log_ratio - m), A + B + C),),
             r"$l = l_1 + l_{2|} = l_2 + l_{1|}$, and so for their means. $C$ says that guidance forgets how much the "
             "class tells about the other token: it vanishes when that is the same for all first tokens.",
-            identities(CHAINED),
+            identities(MEANING),
         ),
     )
 

@@ -348,7 +348,7 @@ def catalogue() -> Mapping[str, Derivation]:
         Where the files are missing, and for a file without a derivation.
 
     >>> list(catalogue())
-    ['single token', 'two tokens']
+    ['composed', 'early or late', 'single token', 'two tokens']
     """
     found: dict[str, Derivation] = {}
     for path in sorted(_folder().glob("[!_]*.py")):

@@ -679,7 +679,7 @@ BAD = [
     ("export xor --latex law.tex --context 0,0 --all", "drop one"),
     ("export xor --python law.py --context 0,0", "drop one"),
     ("list extra", "extra"),
-    ("prove three-tokens", "choose one of 'single token'"),
+    ("prove three-tokens", "choose one of 'composed'"),
     ("prove --out pair.json", "pair.json is no directory"),
     ("prove --out pair.json/deeper/still", "pair.json is no directory"),
     ("prove --digits 0", "--digits is '0'"),

@@ -26,6 +26,10 @@ from symguide.symbols import s, symbol, u, w
 
 DERIVATIONS = catalogue()
 SQUARE = (equal((1 + u) ** 2, 1 + 2 * u + u**2),)
+WEAKER = {"early or late": {"random mixtures, raw rule": Verdict.ENCLOSED}}
+"""Steps that rest on balls, by derivation."""
+TRAJECTORIES = ("single token", "two tokens")
+"""Derivations whose instances are closed forms put on trial."""
 NOT_SQUARE = (equal((1 + u) ** 2, 1 + u**2),)
 v = symbol("v", integer=True, nonnegative=True)
 n = vocabulary_size - 1
@@ -54,17 +58,21 @@ def proofs() -> Mapping[str, Proof]:
 
 
 def test_catalogue() -> None:
-    assert list(DERIVATIONS) == ["single token", "two tokens"]
+    assert list(DERIVATIONS) == ["composed", "early or late", "single token", "two tokens"]
 
 
 @pytest.mark.parametrize("name", DERIVATIONS)
 def test_every_step_is_proved_and_every_instance_agrees(name: str, proofs: Mapping[str, Proof]) -> None:
     proof = proofs[name]
     assert [str(outcome) for outcome in proof.failed] == []
-    assert {item.verdict for item in proof.evidence} == {Verdict.PROVED}
-    assert proof.verdict is Verdict.PROVED
+    weaker = {item.check: item.verdict for item in proof.evidence if item.verdict is not Verdict.PROVED}
+    assert weaker == WEAKER.get(name, {})
+    assert proof.verdict is min([Verdict.PROVED, *weaker.values()])
     ran = [outcome for outcome in proof.instances if not outcome.not_run]
-    assert len(ran) >= 4
+    assert len(ran) >= (0 if name == "composed" else 4)  # its examples are steps
+    if name not in TRAJECTORIES:
+        assert {item.verdict for outcome in ran for item in outcome.evidence} <= {Verdict.AGREES}
+        return
     for outcome in ran:
         checks = {item.check: item.verdict for item in outcome.evidence}
         assert checks["initial value"] is checks["residual"] is checks["mass"] is Verdict.PROVED
@@ -199,7 +207,7 @@ def test_proved_formulas_hold_at_an_instance(name: str) -> None:
             else:
                 assert values[0] >= values[1]
             tried += 1
-    assert tried >= 15
+    assert tried >= (15 if name in TRAJECTORIES else 9)
 
 
 def divergence_of(meaning: Meaning) -> Any:
@@ -395,7 +403,7 @@ def test_a_derivation_that_cannot_be_one_is_refused(change: dict[str, Any], mess
 def test_selection() -> None:
     assert [x.name for x in select()] == list(DERIVATIONS)
     assert [x.name for x in select(["two-tokens", "single_token", "two tokens"])] == ["two tokens", "single token"]
-    with pytest.raises(SymguideError, match="derivation 'three tokens' is unknown; choose one of 'single token', 'two"):
+    with pytest.raises(SymguideError, match="derivation 'three tokens' is unknown; choose one of 'composed', 'early"):
         select(["three tokens"])
 
 
