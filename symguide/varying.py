@@ -25,6 +25,8 @@ from symguide.symbols import u
 
 __all__ = ["Enclosed", "enclosure", "through"]
 
+BITS = 128
+"""Working precision at least: steps may be much shorter than the clock is late."""
 ORDER = 36
 """Coefficients of a Taylor step."""
 REACH = 4
@@ -52,7 +54,7 @@ class Enclosed:
 
 
 def through(chain: Chain[Any], strength: Number, initial: Sequence[flint.arb], high: Number, low: Number) -> Enclosed:
-    """The law when ``u`` has fallen from ``high`` to ``low``, from a law at ``high``; both at flint's precision.
+    """The law when ``u`` has fallen from ``high`` to ``low``, from a law at ``high``.
 
     Parameters
     ----------
@@ -82,7 +84,8 @@ def through(chain: Chain[Any], strength: Number, initial: Sequence[flint.arb], h
     before = flint.ctx.cap
     try:
         flint.ctx.cap = ORDER  # beyond it power series lose their coefficients
-        return _steps(chain, form, initial, high, low)
+        with flint.ctx.workprec(max(flint.ctx.prec, BITS)):
+            return _steps(chain, form, initial, high, low)
     finally:
         flint.ctx.cap = before
 
