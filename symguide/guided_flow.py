@@ -108,7 +108,8 @@ def schedule_flow(
     """
     parts: list[Part] = []
     known: dict[Number | None, Chain[Any]] = {}
-    for window in schedule.until(fraction):
+    at_start = Window(schedule.at(Fraction(1)), Fraction(1), Fraction(1))
+    for window in schedule.until(fraction) or (at_start,):
         if not window.is_constant and arithmetic is not BALLS:
             raise NotExactError(
                 f"guidance schedule {schedule}: its strength varies from u = {window.high} to {window.low}, so the law "
@@ -128,9 +129,6 @@ def schedule_flow(
             parts.append(Segment(chain.over(arithmetic, strength), length))
         else:
             parts.append(VaryingSegment(chain, window))
-    if not parts:
-        chain = _chain(tilt, schedule.windows[0], known, limit)
-        parts.append(Segment(chain.map(lambda rate: arithmetic.number(Fraction(0)), arithmetic), 0))
     return Flow(tuple(parts))
 
 
