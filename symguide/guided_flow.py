@@ -108,8 +108,7 @@ def schedule_flow(
     """
     parts: list[Part] = []
     known: dict[Number | None, Chain[Any]] = {}
-    at_start = Window(schedule.at(Fraction(1)), Fraction(1), Fraction(1))
-    for window in schedule.until(fraction) or (at_start,):
+    for window in schedule.until(fraction) or (_at_start(schedule),):
         if not window.is_constant and arithmetic is not BALLS:
             raise NotExactError(
                 f"guidance schedule {schedule}: its strength varies from u = {window.high} to {window.low}, so the law "
@@ -222,6 +221,13 @@ def _chain(tilt: Tilt, window: Window, known: dict[Number | None, Chain[Any]], l
     if window.strength not in known:
         known[window.strength] = guided_chain(tilt.at(window.strength), limit=limit)
     return known[window.strength]
+
+
+def _at_start(schedule: GuidanceSchedule) -> Window:
+    """A window of no length, where the flow has not begun."""
+    first = schedule.windows[0]
+    strength = first.strength if first.is_constant else schedule.at(Fraction(1))
+    return Window(strength, Fraction(1), Fraction(1))
 
 
 def _clock_length(window: Window, arithmetic: Arithmetic) -> Any:
