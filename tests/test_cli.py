@@ -514,6 +514,44 @@ def test_sweep_under_a_guidance_schedule(run: Run, tmp_path: Path) -> None:
     assert (again.document["kept"], again.document["written"]) == (2, 0)
 
 
+# --- diagnose ---------------------------------------------------------------------------------------------------------
+
+
+def test_diagnose(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "logs.npz"
+    logs = np.log([[[0.7, 0.2, 0.1], [0.4, 0.3, 0.3]], [[0.2, 0.5, 0.3], [0.4, 0.3, 0.3]]])
+    np.savez(file, conditional=logs[0], unconditional=logs[1])
+    words = ("diagnose", str(file), "--w", "0", "2", "--sampler", "tau-leaping", "--steps", "10")
+    done = run(*words, "--json")
+    assert (done.status, done.document["positions"], done.document["vocabulary"]) == (0, 2, 3)
+    plain, guided = done.document["results"]
+    assert plain["log_z"]["largest"] == pytest.approx(0, abs=1e-12)
+    assert guided["log_z"]["least"] == pytest.approx(0, abs=1e-12)  # the second position tells nothing
+    z = 0.7**3 / 0.2**2 + 0.2**3 / 0.5**2 + 0.1**3 / 0.3**2
+    assert guided["log_z"]["largest"] == pytest.approx(np.log(z))
+    assert guided["exact_reveals"][0] == pytest.approx(0.1 + 1 - 0.9**z)
+    assert guided["reveals"][0] == pytest.approx(0.1 * np.exp(-0.1) + 0.1 * z * np.exp(-0.1 * z))
+    assert len(guided["share"]) == 10
+    assert guided["threshold"]["largest"] is None
+    shown = run(*words)
+    assert shown.status == 0
+    assert "threshold in w at step 8" in shown.out
+
+
+def test_diagnose_says_what_is_wrong_with_a_file(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "logs.npz"
+    for write, said in (
+        (lambda: None, "No such file"),
+        (lambda: file.write_text("no archive"), "no archive"),
+        (lambda: np.savez(file, conditional=np.zeros((1, 2))), "no array 'unconditional'"),
+        (lambda: np.savez(file, conditional=np.zeros((1, 2)), unconditional=np.zeros((1, 2))), "sum to 2"),
+    ):
+        write()
+        done = run("diagnose", str(file), "--w", "1")
+        assert (done.status, done.out) == (2, "")
+        assert said in done.err and done.err.count("\n") == 1
+
+
 # --- prove ------------------------------------------------------------------------------------------------------------
 
 

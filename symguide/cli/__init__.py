@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from symguide.cli.arguments import gather
+from symguide.cli.diagnose import diagnose_command
 from symguide.cli.export import export_command
 from symguide.cli.listing import list_command
 from symguide.cli.outputs import long_integers, say
@@ -29,7 +30,15 @@ __all__ = ["COMMANDS", "gather", "main"]
 
 COMMANDS = {
     command.name: command
-    for command in (list_command, solve_command, verify_command, prove_command, export_command, sweep_command)
+    for command in (
+        list_command,
+        solve_command,
+        verify_command,
+        prove_command,
+        export_command,
+        sweep_command,
+        diagnose_command,
+    )
 }
 """Every command by name, in the order of the overview."""
 
