@@ -165,6 +165,8 @@ def computed() -> Check:
             value = to_sympy(VALUES[left]())
             if value != right:
                 return Verdict.REFUTED, f"{left} is {value}, not {right}"
+        if not content:
+            return Verdict.UNKNOWN, "no number is shown, so nothing was checked"
         return Verdict.PROVED, f"{len(content)} rational number{'s' * (len(content) > 1)}, exactly"
 
     return check
@@ -357,6 +359,8 @@ def logarithms() -> Check:
             difference = (left - right).replace(lambda part: isinstance(part, log), _by_primes)  # pyright: ignore
             if difference.expand() != 0:
                 return Verdict.REFUTED, f"{sentence(item)} is wrong: the difference is {difference.expand()}"
+        if not content:
+            return Verdict.UNKNOWN, "no formula is shown, so nothing was checked"
         return Verdict.PROVED, f"{len(content)} formula in logarithms of primes"
 
     return check

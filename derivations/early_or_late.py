@@ -233,9 +233,11 @@ def tabulated() -> Check:
             value = Rational(Fraction(table[left]).numerator, Fraction(table[left]).denominator)
             if value != right:
                 return Verdict.REFUTED, f"{left} is {value}, not {right}"
-        exactly = any("rate" in str(item) for item in content)
-        seen = "disjoint balls" if exactly else "exact rationals"
-        return Verdict.ENCLOSED if exactly else Verdict.PROVED, f"{len(content)} numbers, compared as {seen}"
+        if not content:
+            return Verdict.UNKNOWN, "no number is shown, so nothing was checked"
+        enclosed = any("rate" in str(item) for item in content)
+        seen = "disjoint balls" if enclosed else "exact rationals"
+        return Verdict.ENCLOSED if enclosed else Verdict.PROVED, f"{len(content)} numbers, compared as {seen}"
 
     return check
 

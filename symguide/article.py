@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from symguide.errors import SymguideError
 from symguide.notation import escape
@@ -14,7 +15,7 @@ __all__ = ["compile_pdf", "document"]
 
 _PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \usepackage[margin=25mm]{geometry}
-\usepackage{amsmath,amssymb,amsthm,array,booktabs,longtable}
+\usepackage{amsmath,amssymb,amsthm,array,booktabs,graphicx,longtable}
 \usepackage[hidelinks,bookmarks=false]{hyperref}
 \allowdisplaybreaks
 \addtolength{\jot}{2pt}
@@ -43,8 +44,10 @@ def document(title: str, sections: Iterable[tuple[str, str]]) -> str:
     return f"{head}\n{body}\n\n\\end{{document}}\n"
 
 
-def compile_pdf(source: str, path: str | os.PathLike[str]) -> Path:
+def compile_pdf(source: str, path: str | os.PathLike[str], figures: Mapping[str, bytes] = MappingProxyType({})) -> Path:
     """Run ``pdflatex`` twice in a temporary folder and put the PDF in place; a PDF that was there stays if it fails.
+
+    ``figures`` are the files that the source includes, by name.
 
     Raises
     ------
@@ -68,6 +71,8 @@ def compile_pdf(source: str, path: str | os.PathLike[str]) -> Path:
     with tempfile.TemporaryDirectory(prefix="symguide-") as name:
         folder = Path(name)
         (folder / "document.tex").write_text(source, encoding="utf-8")
+        for file, content in figures.items():
+            (folder / file).write_bytes(content)
         command = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "document.tex"]
         settings = {**os.environ, "max_print_line": "1000", "TEXINPUTS": ":", "openout_any": "p"}
         for _ in range(2):

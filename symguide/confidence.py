@@ -96,9 +96,10 @@ def _kept(
                 chance = chance * menus.shares[site, place]
                 after[updates.positions[site]] = int(updates.tokens[site, place])
             # The worst kept draw: the least probable one, of equals that of the highest position.
-            worst = min(((ranks[a, v], -updates.positions[a]) for a, v in zip(kept, chosen, strict=True)), default=None)
-            for site in others if worst is not None else ():
-                below = [v for v in columns[site] if (ranks[site, v], -updates.positions[site]) < worst]
+            order = [(int(ranks[a, v]), -int(updates.positions[a])) for a, v in zip(kept, chosen, strict=True)]
+            for site in others if order else ():
+                here = -int(updates.positions[site])
+                below = [v for v in columns[site] if (int(ranks[site, v]), here) < min(order)]
                 chance = chance * menus.arithmetic.total([zero, *(menus.shares[site, v] for v in below)])
             if chance != 0 or menus.arithmetic is not FLOATS:
                 yield tuple(after), chance

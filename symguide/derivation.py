@@ -21,6 +21,7 @@ __all__ = [
     "REFERENCES",
     "Claim",
     "Derivation",
+    "Figure",
     "Instance",
     "Outcome",
     "Progress",
@@ -75,6 +76,12 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             "Simple Guidance Mechanisms for Discrete Diffusion Models",
             "arXiv:2412.10193 (2024)",
             "https://arxiv.org/abs/2412.10193",
+        ),
+        "Campbell2022": Reference(
+            "A. Campbell, J. Benton, V. De Bortoli, T. Rainforth, G. Deligiannidis, A. Doucet",
+            "A Continuous Time Framework for Discrete Denoising Models",
+            "arXiv:2205.14987 (2022)",
+            "https://arxiv.org/abs/2205.14987",
         ),
         "McCurdy1984": Reference(
             "A. McCurdy, K. C. Ng, B. N. Parlett",
@@ -150,6 +157,24 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: its name, a caption in LaTeX prose, and what draws it into Matplotlib axes. It is no part of a proof.
+
+    >>> Figure("nothing", "Nothing.", lambda axes: None).file
+    'nothing.pdf'
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[Any], None]
+
+    @property
+    def file(self) -> str:
+        """What its file is called."""
+        return "-".join(self.name.split()) + ".pdf"
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """A result with its proof.
 
@@ -167,6 +192,8 @@ class Derivation:
         Keys of :data:`REFERENCES`.
     instances
         On what data the claim is tried besides.
+    figures
+        What its document shows.
 
     Raises
     ------
@@ -187,6 +214,7 @@ class Derivation:
     steps: tuple[Step, ...]
     citations: tuple[str, ...] = ()
     instances: tuple[Instance, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     def __post_init__(self) -> None:
         for key in self.citations:
@@ -348,7 +376,7 @@ def catalogue() -> Mapping[str, Derivation]:
         Where the files are missing, and for a file without a derivation.
 
     >>> list(catalogue())
-    ['composed', 'early or late', 'single token', 'two tokens']
+    ['composed', 'early or late', 'joint normalisation', 'single token', 'tau leaping', 'two tokens']
     """
     found: dict[str, Derivation] = {}
     for path in sorted(_folder().glob("[!_]*.py")):

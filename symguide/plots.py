@@ -1,15 +1,21 @@
-"""Figures of closed forms: functions return Matplotlib axes and neither show nor save."""
+"""Figures of closed forms and of samplers: functions return Matplotlib axes and neither show nor save."""
 
 from collections.abc import Sequence
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from symguide.compiled import compile_solution
+from symguide.derivation import Figure
+from symguide.mixture import Problem
+from symguide.sample_answers import sample_answer
+from symguide.schedule import NoiseSchedule
 from symguide.solution import Solution
 
-__all__ = ["tv_curves"]
+__all__ = ["figure_pdf", "sampler_curves", "tv_curves"]
 
 
 def tv_curves(solution: Solution, strengths: Sequence[float], axes: Axes | None = None) -> Axes:
@@ -51,3 +57,68 @@ def tv_curves(solution: Solution, strengths: Sequence[float], axes: Axes | None 
     axes.set(xlabel="mask fraction u", ylabel="TV(P(u), P(0))", xlim=(1, 0), ylim=(0, 1))
     axes.legend(frameon=False)
     return axes
+
+
+def sampler_curves(
+    problem: Problem,
+    samplers: Sequence[str],
+    strengths: Sequence[float],
+    schedule: NoiseSchedule,
+    steps: int,
+    at_step: int | None = None,
+    axes: Axes | None = None,
+) -> Axes:
+    """Plot the total variation of samplers to the exact terminal law against ``w``, and that of the guided chain.
+
+    Parameters
+    ----------
+    problem
+        The conditional and unconditional law.
+    samplers
+        Keys of :data:`symguide.samplers.SAMPLERS`, one curve for each, all under the rate power rule.
+    strengths
+        Where.
+    schedule, steps, at_step
+        As :func:`symguide.sample_answers.sample_answer` takes them.
+    axes
+        Where to draw; a new figure by default.
+
+    References
+    ----------
+    He, Rojas, Tao, arXiv:2506.10971, the figure of TV against ``w`` at a fixed time in one dimension.
+
+    >>> from symguide.datasets import load
+    >>> from symguide.schedules import log_linear
+    >>> axes = sampler_curves(load("interval-overlap"), ["euler", "tau-leaping"], [0, 4, 8], log_linear(), 10, 5)
+    >>> [line.get_label() for line in axes.get_lines()]
+    ['euler', 'tau-leaping', 'exact chain']
+    >>> plt.close(axes.figure)
+    """
+    if axes is None:
+        axes = plt.subplots(layout="constrained")[1]
+    for name in (*samplers, "first-hitting"):
+        found = [
+            sample_answer(problem, name, steps, schedule, float(w), "rate", at_step=at_step, path="array").tv_to_exact
+            for w in strengths
+        ]
+        values = [quantity.value for quantity in found]
+        if name == "first-hitting":
+            axes.plot(strengths, values, color="0.3", linestyle="--", linewidth=1, label="exact chain")
+        else:
+            axes.plot(strengths, values, label=name)
+    axes.set(xlabel="guidance strength w", ylabel="TV to the terminal law")
+    axes.legend(frameon=False)
+    return axes
+
+
+def figure_pdf(figure: Figure) -> bytes:
+    """The figure of a derivation as a PDF, the same bytes for the same figure.
+
+    >>> figure_pdf(Figure("line", "A line.", lambda axes: axes.plot([0, 1], [0, 1])))[:5]
+    b'%PDF-'
+    """
+    canvas = Canvas(figsize=(6.4, 4.0), layout="constrained")
+    figure.draw(canvas.add_subplot())
+    written = BytesIO()
+    canvas.savefig(written, format="pdf", metadata={"CreationDate": None})
+    return written.getvalue()

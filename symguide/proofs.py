@@ -33,6 +33,7 @@ def proof_document(proofs: Sequence[Proof], title: str = "") -> str:
             (name, _theorem(proof.derivation)),
             ("Proof", _argument(proof)),
             ("What was checked", _table(proof)),
+            ("Figures" if len(proof.derivation.figures) > 1 else "Figure", _figures(proof.derivation)),
         ]
     cited = list(dict.fromkeys(key for proof in proofs for key in proof.derivation.citations))
     sections += [("Notation", notation_table(NOTATION)), ("", _bibliography(cited))]
@@ -55,6 +56,16 @@ def _argument(proof: Proof) -> str:
             f"{step.justification} \\verdict{{{outcome.verdict}}}\n\\end{{step}}"
         )
     return "\n\n".join(parts)
+
+
+def _figures(derivation: Derivation) -> str:
+    """Figures beside the document; where a file is not, its name."""
+    return "\n\n".join(
+        f"\\begin{{center}}\n\\IfFileExists{{{figure.file}}}"
+        f"{{\\includegraphics[width=0.8\\textwidth]{{{figure.file}}}}}{{\\texttt{{{escape(figure.file)}}}}}\n\n"
+        f"{figure.caption}\n\\end{{center}}"
+        for figure in derivation.figures
+    )
 
 
 def _table(proof: Proof) -> str:

@@ -168,6 +168,7 @@ def listing(listed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:
     titles = {
         "instances": "Built-in instances (PROBLEM)",
         "schedules": "Noise schedules (--noise)",
+        "samplers": "Samplers (--sampler)",
         "rules": "Guidance rules (--rule)",
         "strengths": "Guidance strengths under other names",
         "derivations": "Derivations (symguide prove)",
@@ -183,6 +184,8 @@ def _listing(title: str, items: Sequence[Mapping[str, Any]]) -> RenderableType:
         what = Text(item["description"])
         if "target" in item:
             what.append(f"; target {item['target']}", "dim")
+        if "rule" in item:
+            what.append(f"; {item['rule']} rule", "dim")
         if item.get("parameters"):
             what.append(f"; defaults {','.join(f'{key}={value}' for key, value in item['parameters'].items())}", "dim")
         rows.append((item["name"], what, Text(f"[{sources.index(item['source']) + 1}]", "dim")))

@@ -13,7 +13,7 @@ from symguide.arithmetic import FLOATS, SYMBOLIC, Arithmetic
 from symguide.array_chain import array_chain
 from symguide.chain import guided_chain
 from symguide.confidence import confidence_kernel, reveal_counts
-from symguide.errors import InfiniteRatioError, NotExactError, SymguideError
+from symguide.errors import InfiniteRatioError, SymguideError
 from symguide.flow import Flow, Kernel, Part, Segment
 from symguide.lattice import lattice
 from symguide.law import Context, TableLaw
@@ -25,7 +25,7 @@ from symguide.strength import read_strength
 from symguide.tilt import Tilt, guidance
 from symguide.updates import Menus, Updates, parallel_updates
 
-__all__ = ["final_kernel", "sampler_flow", "tilt_at", "value_of"]
+__all__ = ["exact_segment", "final_kernel", "sampler_flow", "tilt_at", "value_of"]
 
 
 def sampler_flow(
@@ -90,13 +90,54 @@ def sampler_flow(
     tilt = guidance(problem, rule or kind.rule)
     if sampler == "first-hitting":
         parts: list[Part] = [
-            _segment(tilt, strength, step, arithmetic) for strength, step in zip(strengths, steps, strict=True)
+            exact_segment(tilt, strength, step.survival, arithmetic)
+            for strength, step in zip(strengths, steps, strict=True)
         ]
     else:
         parts = list(_kernels(problem, tilt, sampler, strengths, steps, arithmetic))
     if final is not None:
         parts.append(final_kernel(problem, tilt, final, strengths[-1], Flow(tuple(parts)).states, arithmetic))
     return Flow(tuple(parts))
+
+
+def exact_segment(tilt: Tilt, w: Number, survival: Number, arithmetic: Arithmetic) -> Segment:
+    """Exact time in which an unguided mask stays with probability ``u'/u``; all time that is left if that is 0.
+
+    Parameters
+    ----------
+    tilt
+        The guidance.
+    w
+        Guidance strength.
+    survival
+        ``u'/u``.
+    arithmetic
+        What probabilities are; doubles come as arrays.
+
+    Raises
+    ------
+    NotExactError
+        For rational arithmetic, where ``u'`` is not 0.
+
+    >>> from symguide.datasets import load
+    >>> from symguide.flow import run
+    >>> from symguide.symbols import u
+    >>> law = run(Flow((exact_segment(guidance(load("interval-overlap")), Fraction(1), u, SYMBOLIC),)))
+    >>> law[(None,)]
+    u**(5/3)
+    """
+    active = tilt_at(tilt, w)
+    if arithmetic is FLOATS:
+        length = inf if survival == 0 else -log(survival)
+        if all(isinstance(law, TableLaw) for law, _ in active.factors):
+            return Segment(lattice(active).at(float(w)), length)
+        return Segment(array_chain(guided_chain(active).over(FLOATS, float(w))), length)
+    chain = guided_chain(active).over(arithmetic, value_of(w, arithmetic))
+    if survival == 0:
+        return Segment(chain, inf)
+    if arithmetic is SYMBOLIC:
+        return Segment(chain, -symbolic_log(to_sympy(survival)))
+    return Segment(chain, -arithmetic.log(arithmetic.number(survival)))
 
 
 def final_kernel(
@@ -146,7 +187,7 @@ def tilt_at(tilt: Tilt, w: Number) -> Tilt:
     >>> tilt_at(guidance(load("xor")), Fraction(0)).is_symbolic, tilt_at(guidance(load("xor")), Fraction(1)).is_symbolic
     (False, True)
     """
-    return tilt.at(w) if w in (-1, 0) else tilt
+    return tilt.at(Fraction(int(w))) if w in (-1, 0) else tilt
 
 
 def value_of(w: Number, arithmetic: Arithmetic) -> Any:
@@ -220,22 +261,3 @@ def _graphs(tilt: Tilt, strengths: Sequence[Number]) -> dict[Number, Updates]:
             graphs[w] = parallel_updates(graph.tilt, known)
             known = list(dict.fromkeys([*known, *graphs[w].states]))
     return graphs
-
-
-def _segment(tilt: Tilt, w: Number, step: Step, arithmetic: Arithmetic) -> Segment:
-    active = tilt_at(tilt, w)
-    if arithmetic is FLOATS:
-        length = inf if step.survival == 0 else -log(step.survival)
-        if all(isinstance(law, TableLaw) for law, _ in active.factors):
-            return Segment(lattice(active).at(float(w)), length)
-        return Segment(array_chain(guided_chain(active).over(FLOATS, float(w))), length)
-    chain = guided_chain(active).over(arithmetic, value_of(w, arithmetic))
-    if step.survival == 0:
-        return Segment(chain, inf)
-    if arithmetic is SYMBOLIC:
-        return Segment(chain, -symbolic_log(to_sympy(step.survival)))
-    if arithmetic.name in ("rational", "fmpq"):
-        raise NotExactError(
-            "the law at u > 0 is irrational in general; use SymPy, floats or balls, or one step to u = 0"
-        )
-    return Segment(chain, -arithmetic.log(arithmetic.number(step.survival)))

@@ -127,8 +127,8 @@ def uniform_steps(schedule: NoiseSchedule, count: int, end: object = 0) -> tuple
 
 
 def _plain(value: Any) -> Number:
-    """A SymPy rational as a ``Fraction``; infinities stay."""
-    if isinstance(value, float) or value is sympy.oo:
+    """A SymPy rational as a ``Fraction``; an infinite hazard, whatever sign SymPy's limit gives it, as ``oo``."""
+    if isinstance(value, float):
         return value
     assert isinstance(value, Expr)
-    return read_number(value, "step", ClockError)
+    return sympy.oo if value.is_infinite else read_number(value, "step", ClockError)

@@ -598,6 +598,16 @@ def test_pdfs_without_pdflatex_are_refused_at_once(run: Run, tmp_path: Path, mon
     assert re.fullmatch(r"symguide: error: --pdf: pdflatex is not installed.*\n", done.err)
 
 
+def test_prove_writes_figures_beside_the_document(run: Run, tmp_path: Path) -> None:
+    done = run("prove", "tau-leaping", "--digits", "20", "--out", str(tmp_path))
+    assert done.status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tau-leaping-curves.pdf", "tau-leaping.tex"]
+    assert (tmp_path / "tau-leaping-curves.pdf").read_bytes().startswith(b"%PDF-")
+    assert (
+        r"\includegraphics[width=0.8\textwidth]{tau-leaping-curves.pdf}" in (tmp_path / "tau-leaping.tex").read_text()
+    )
+
+
 @pytest.mark.parametrize("flag", [(), ("--json",)])
 def test_prove_fails_when_a_step_is_wrong(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: tuple[str, ...]

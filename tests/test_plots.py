@@ -1,4 +1,4 @@
-"""The TV figure draws what the compiled closed form says."""
+"""Figures draw what closed forms and answers say."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,7 +6,10 @@ import numpy as np
 from symguide.chain import guided_chain
 from symguide.compiled import compile_solution
 from symguide.datasets import load
-from symguide.plots import tv_curves
+from symguide.derivation import catalogue
+from symguide.plots import figure_pdf, sampler_curves, tv_curves
+from symguide.sample_answers import sample_answer
+from symguide.schedules import log_linear
 from symguide.solution import solve
 from symguide.tilt import guidance
 
@@ -32,3 +35,28 @@ def test_draws_into_given_axes() -> None:
         assert plt.get_fignums() == [figure.number]
     finally:
         plt.close(figure)
+
+
+def test_sampler_curves_draw_what_the_command_line_answers() -> None:
+    strengths = [0.0, 3.0, 8.0]
+    axes = sampler_curves(load("interval-overlap"), ["tau-leaping", "euler"], strengths, log_linear(), 50, 25)
+    try:
+        leaping, euler, exact = (line.get_xydata() for line in axes.get_lines())
+        np.testing.assert_allclose(leaping[:, 0], strengths)
+        found = sample_answer(load("interval-overlap"), "tau-leaping", 50, log_linear(), 8, at_step=25)
+        assert leaping[2, 1] == found.tv_to_exact.value > 0.2
+        assert euler[2, 1] < 1e-12
+        np.testing.assert_allclose(exact[:, 1], [0.5 ** (1 / 3 + 2 / 3 * 2**w) for w in strengths], atol=1e-13)
+    finally:
+        plt.close(axes.figure)
+
+
+def test_figures_of_derivations_are_pdf_and_repeat_themselves() -> None:
+    for derivation in catalogue().values():
+        for figure in derivation.figures:
+            drawn = figure_pdf(figure)
+            assert drawn.startswith(b"%PDF-")
+            assert drawn == figure_pdf(figure)
+            assert figure.file.endswith(".pdf")
+    assert [figure.file for figure in catalogue()["tau leaping"].figures] == ["tau-leaping-curves.pdf"]
+    assert plt.get_fignums() == []

@@ -18,6 +18,7 @@ from symguide.cli.listing import list_command
 from symguide.cli.outputs import long_integers, say
 from symguide.cli.parameters import DONE, Command
 from symguide.cli.prove import prove_command
+from symguide.cli.sample_law import sample_law_command
 from symguide.cli.solve import solve_command
 from symguide.cli.sweep import sweep_command
 from symguide.cli.verify import verify_command
@@ -37,6 +38,7 @@ COMMANDS = {
         prove_command,
         export_command,
         sweep_command,
+        sample_law_command,
         diagnose_command,
     )
 }
@@ -64,6 +66,7 @@ Examples:
   symguide solve squares-overlap --w -1/2 1 --t 0.5 --noise cosine
   symguide verify hypercubes-5d --w 1
   symguide export interval-overlap --latex -
+  symguide sample-law squares-overlap --sampler tau-leaping --steps 50 --noise log-linear --w 3
   symguide prove --out out --pdf
 
 Options:

@@ -13,10 +13,11 @@ __all__ = ["list_command"]
 
 @command("list", JSON)
 def list_command(as_json: bool) -> int:
-    """Built-in instances, noise schedules, rules and derivations, with their sources."""
+    """Built-in instances, noise schedules, samplers, rules and derivations, with their sources."""
     from symguide.datasets import DATASETS
     from symguide.derivation import REFERENCES, catalogue
     from symguide.rules import RULES
+    from symguide.samplers import SAMPLERS
     from symguide.schedules import SCHEDULES
     from symguide.strength import CONVENTIONS
 
@@ -32,6 +33,7 @@ def list_command(as_json: bool) -> int:
             item(name, kind.description, kind.source, parameters=_defaults(dict(kind.build().parameters)))
             for name, kind in SCHEDULES.items()
         ],
+        "samplers": [item(name, kind.description, kind.source, rule=kind.rule) for name, kind in SAMPLERS.items()],
         "rules": [
             item(name, description, source.rstrip(")"))
             for name, (description, _, source) in ((name, text.rpartition(" (")) for name, text in RULES.items())

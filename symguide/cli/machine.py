@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from symguide.law import Context
     from symguide.number import Number
 
-__all__ = ["answer_document", "evidence_document", "proof_document"]
+__all__ = ["answer_document", "evidence_document", "law_document", "proof_document", "quantity_document"]
 
 
-def _quantity(quantity: Quantity | None) -> dict[str, Any] | None:
+def quantity_document(quantity: Quantity | None) -> dict[str, Any] | None:
     """``Q``: the double and the exact form. A value beyond the doubles has no double."""
     if quantity is None:
         return None
@@ -27,14 +27,14 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and abs(value) < float("inf") else None
 
 
-def _law(law: Mapping[Context, Quantity], top: int | None = None) -> list[dict[str, Any]]:
+def law_document(law: Mapping[Context, Quantity], top: int | None = None) -> list[dict[str, Any]]:
     """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
     kept: Collection[Context] = law
     if top is not None:
         from symguide.answer_tables import most_probable
 
         kept = set(most_probable(law, top))
-    return [{"tokens": list(x), "probability": _quantity(q)} for x, q in law.items() if x in kept]
+    return [{"tokens": list(x), "probability": quantity_document(q)} for x, q in law.items() if x in kept]
 
 
 def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
@@ -46,16 +46,16 @@ def _result(result: Result, time: Number | None, top: int | None) -> dict[str, A
     document |= {
         "u": None if result.u is None else str(result.u),
         "t": None if time is None else str(time),
-        "tv": _quantity(result.tv),
+        "tv": quantity_document(result.tv),
         "log_tv": _finite(result.log_tv),
         "log_minus_log_tv": _finite(result.log_minus_log_tv),
-        "terminal": _law(result.terminal, top),
+        "terminal": law_document(result.terminal, top),
     }
     if result.states is not None:
-        document["states"] = _law(result.states)
-    document["functionals"] = {name: _quantity(value) for name, value in result.functionals.items()}
+        document["states"] = law_document(result.states)
+    document["functionals"] = {name: quantity_document(value) for name, value in result.functionals.items()}
     if result.dead is not None and result.dead.value > 0:
-        document["dead"] = _quantity(result.dead)
+        document["dead"] = quantity_document(result.dead)
     return document
 
 

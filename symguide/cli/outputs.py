@@ -148,8 +148,12 @@ def check_pdflatex() -> None:
         )
 
 
-def publish(folder: str, documents: Mapping[str, str], pdf: bool) -> list[list[str]]:
-    """Documents, and their PDFs, into a folder: all are made in a folder of their own and moved when all are there."""
+def publish(
+    folder: str, documents: Mapping[str, str], pdf: bool, figures: Mapping[str, Mapping[str, bytes]]
+) -> list[list[str]]:
+    """Documents, their PDFs and the files of their figures, into a folder: all are made in a folder of their own and
+    moved when all are there.
+    """
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -158,14 +162,16 @@ def publish(folder: str, documents: Mapping[str, str], pdf: bool) -> list[list[s
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=place, prefix=".unfinished-") as name:
-            made = Path(name)
+        with TemporaryDirectory(dir=place, prefix=".unfinished-") as unfinished:
+            made = Path(unfinished)
             for stem, source in documents.items():
                 (made / f"{stem}.tex").write_text(source, encoding="utf-8")
+                for name, content in figures[stem].items():
+                    (made / name).write_bytes(content)
                 if pdf:
-                    compile_pdf(source, made / f"{stem}.pdf")
+                    compile_pdf(source, made / f"{stem}.pdf", figures[stem])
             kinds = (".tex", ".pdf") if pdf else (".tex",)
-            files = [[f"{stem}{kind}" for kind in kinds] for stem in documents]
+            files = [[*(f"{stem}{kind}" for kind in kinds), *figures[stem]] for stem in documents]
             for file in (file for written in files for file in written):
                 os.replace(made / file, place / file)
     except OSError as error:

@@ -39,7 +39,13 @@ def prove_command(names: Sequence[str], out: str, pdf: bool, digits: str, as_jso
     with progress_bar(derivations) as tell:
         proofs = [run(derivation, precision, tell(derivation)) for derivation in derivations]
     documents = {"-".join(proof.derivation.name.split()): proof_document([proof]) for proof in proofs}
-    files = publish(out, documents, pdf)
+    figures: dict[str, dict[str, bytes]] = {stem: {} for stem in documents}
+    for stem, proof in zip(documents, proofs, strict=True):
+        if proof.derivation.figures:
+            from symguide.plots import figure_pdf
+
+            figures[stem] = {figure.file: figure_pdf(figure) for figure in proof.derivation.figures}
+    files = publish(out, documents, pdf, figures)
     passed = all(proof.verdict.passes for proof in proofs)
     if as_json:
         write_json(
