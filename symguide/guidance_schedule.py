@@ -1,6 +1,6 @@
 """Guidance in time: strengths over windows of the mask fraction, constant in each or varying with ``u``."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -153,16 +153,13 @@ class GuidanceSchedule:
     def mean(self) -> Number:
         """``∫_0^1 w(u) du``: the average strength over the reveals of the normalised rule, whose ``u`` is uniform.
 
+        Exact for what is made of powers of ``u`` and cosines and sines of it, a float for other strengths.
+
         >>> GuidanceSchedule.named("cosine", 3).mean
         Fraction(3, 2)
         """
-        parts = [
-            to_sympy(window.strength * window.length)
-            if window.is_constant
-            else sympy.integrate(to_sympy(window.strength), (u, to_sympy(window.low), to_sympy(window.high)))
-            for window in self.windows
-        ]
-        return _plain(sympy.Add(*parts))
+        whole = sympy.Add(*map(_integral, self.windows))
+        return float(whole) if whole.has(sympy.Float) else _plain(whole)
 
     def at(self, fraction: object) -> Number:
         """``w(u)``; where two windows meet, that of the one that begins there.
@@ -217,7 +214,9 @@ class Shape:
     description: str
 
 
-_HALF, _ONE = Fraction(1, 2), sympy.S.One
+_HALF = Fraction(1, 2)
+_LEAST = -1 - 1e-12
+"""The least strength, but for rounding."""
 
 SHAPES: Mapping[str, Shape] = MappingProxyType(
     {
@@ -307,8 +306,12 @@ def _parse_named(name: str, rest: str, noise: NoiseSchedule | None) -> GuidanceS
     progress = schedule.inverse / schedule.horizon
     windows = []
     for form, high, low in shape.parts(to_sympy(strength), progress):
-        ends = [_fraction_at(schedule, schedule.horizon * sympy.Rational(end)) for end in (high, low)]
+        ends = [_plain(schedule.mask_fraction_at(schedule.horizon * sympy.Rational(end))) for end in (high, low)]
         windows.append(Window(_plain(form), *ends))
+    if windows[-1].low != 0:
+        # Time ends with masks left; what comes after it is guided as at its end.
+        last, _, _ = shape.parts(to_sympy(strength), sympy.S.Zero)[-1]
+        windows.append(Window(_plain(last), windows[-1].low, Fraction(0)))
     return GuidanceSchedule(tuple(windows), f"{name}:{canonical_string(strength)}@t")
 
 
@@ -384,7 +387,7 @@ def _plain(value: Any) -> Number:
 
 
 def _check_window(window: Window, before: Number) -> None:
-    where = f"window {window}"
+    where = f"window {shown(str(window), 60)}"
     for end in (window.high, window.low):
         if not _open(end) and not 0 <= end <= 1:
             raise ClockError(
@@ -409,6 +412,20 @@ def _check_window(window: Window, before: Number) -> None:
         _check_strengths(window, where)
 
 
+def _integral(window: Window) -> Expr:
+    """``∫ w(u) du`` over a window."""
+    if window.is_constant:
+        return to_sympy(window.strength * window.length)
+    form, limits = to_sympy(window.strength), (u, to_sympy(window.low), to_sympy(window.high))
+    inner = {part.args[0] for part in form.atoms(sympy.cos, sympy.sin)}
+    plain = form.replace(lambda part: part.func in (sympy.cos, sympy.sin), lambda part: u)
+    if all(sympy.Poly(part, u).degree() <= 1 for part in inner if part.is_polynomial(u)) and all(
+        part.is_polynomial(u) for part in (plain, *inner)
+    ):
+        return sympy.integrate(form, limits)
+    return sympy.Float(sympy.Integral(form, limits).evalf(20), 17)
+
+
 def _open(value: Number) -> bool:
     return isinstance(value, Expr) and bool(value.free_symbols)
 
@@ -417,15 +434,12 @@ def _check_strengths(window: Window, where: str) -> None:
     form = to_sympy(window.strength)
     if form.free_symbols - {u}:
         return
-    for point in _points(window):
-        value = form.subs(u, point)
-        if not (value.is_real and value >= -1):
+    high, low = to_sympy(window.high).evalf(20), to_sympy(window.low).evalf(20)
+    for j in range(65):
+        point = low + (high - low) * j / 64
+        value = form.evalf(15, subs={u: point})
+        if not (value.is_real and value >= _LEAST):
             raise StrengthError(
-                f"guidance schedule: {where} has strength {shown(value)} at u = {shown(point)}: below -1 the guided "
-                "chain is not defined; use w >= -1"
+                f"guidance schedule: {where} has strength {shown(value)} at u = {shown(point.evalf(6))}: below -1 the "
+                "guided chain is not defined; use w >= -1"
             )
-
-
-def _points(window: Window) -> Sequence[Expr]:
-    high, low = to_sympy(window.high), to_sympy(window.low)
-    return [low + (high - low) * sympy.Rational(j, 64) for j in range(65)]

@@ -167,6 +167,13 @@ def passage(flow: Flow, start: Distribution | Context | None = None) -> Passage:
 
     With ``V_x`` the expected time to absorption under the chain of a segment, ``∫ TV ds = Σ_x (P_x − P'_x) V_x`` over
     it. Parameters and errors as for :func:`symguide.flow.run`.
+
+    >>> from symguide.datasets import load
+    >>> from symguide.tilt import guidance
+    >>> early = GuidanceSchedule.of([(3, 1, "1/2"), (0, "1/2", 0)])
+    >>> found = passage(schedule_flow(guidance(load("squares-overlap")), early, FLOATS))
+    >>> [round(float(law[None, None]), 6) for law in found.laws], round(float(found.mean_clock), 6)
+    ([1.0, 0.000388, 0.0], 1.041841)
     """
     arithmetic = flow.arithmetic
     found = [next(laws(flow, start))]

@@ -90,6 +90,17 @@ def test_shapes_in_time(name: str, shape: str) -> None:
         assert float(schedule.at(float(point))) == pytest.approx(2 * PUBLISHED[shape](time), abs=1e-9)
 
 
+def test_shapes_in_time_where_masks_are_left_at_its_end() -> None:
+    noise = geometric()
+    schedule = parse_guidance_schedule("ramp-up:2@t", noise)
+    assert [window.low for window in schedule.windows] == [noise.u_end, 0]
+    assert schedule.windows[-1].strength == 2
+    assert float(schedule.at(float(noise.mask_fraction_at(0.25)))) == pytest.approx(1.5, abs=1e-9)
+    points = (np.arange(4000) + 0.5) / 4000
+    mean = np.mean([2 * (1 - noise.time_at(float(x))) for x in points if x > float(noise.u_end)])
+    assert float(schedule.mean) == pytest.approx(mean, rel=1e-3)
+
+
 def test_symbols_may_stand_for_strengths_and_boundaries() -> None:
     a, b = symbol("a", positive=True), symbol("b", positive=True)
     schedule = GuidanceSchedule.of([(a, 1, b), (0, b, 0)])
