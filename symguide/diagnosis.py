@@ -18,7 +18,7 @@ from symguide.steps import Step
 
 __all__ = ["DIAGNOSED", "Diagnosis", "diagnose"]
 
-BLOCK = 2**19
+BLOCK = 2**16
 """Numbers that are worked on at a time: they stay in the cache."""
 MASS_TOLERANCE = 1e-3
 """Half precision logarithms sum to one within this."""
@@ -185,9 +185,10 @@ def _blocks(count: int, width: int) -> Iterator[slice]:
 
 def _ratios(c: np.ndarray, base: np.ndarray, w: float, first: int) -> None:
     """``c − u`` in the place of ``u``, 0 where the class excludes a token; rows are checked on the way."""
+    scratch = np.empty_like(c)
     with np.errstate(invalid="ignore"):
         for name, logs in (("conditional", c), ("unconditional", base)):
-            mass = np.exp(logs).sum(axis=1)
+            mass = np.exp(logs, out=scratch).sum(axis=1)
             for row in np.flatnonzero(~(np.abs(mass - 1) < MASS_TOLERANCE))[:1]:
                 raise DataError(
                     f"position {first + int(row)}: its {name} probabilities sum to {mass[row]:.6g}, so the array holds "
@@ -212,7 +213,8 @@ def _ratios(c: np.ndarray, base: np.ndarray, w: float, first: int) -> None:
 
 def _log_sum(logs: np.ndarray) -> np.ndarray:
     most = logs.max(axis=1, keepdims=True)
-    return (most[:, 0] + np.log(np.exp(logs - most).sum(axis=1))).astype(np.float64)
+    apart = logs - most
+    return most[:, 0] + np.log(np.exp(apart, out=apart).sum(axis=1))
 
 
 # --- one-step laws ----------------------------------------------------------------------------------------------------
@@ -318,17 +320,20 @@ def _threshold(c: np.ndarray, difference: np.ndarray, target: float) -> np.ndarr
 
     ``ln Z`` is above its tangent at 0, ``w KL(p(·|z) ‖ p)``, which gives the beginning.
     """
-    slope = np.sum(np.exp(c) * difference, axis=1)
+    slope = np.einsum("nv,nv->n", np.exp(c), difference)
     found = np.full(len(c), np.inf)
     open_rows = np.flatnonzero(slope > target * 1e-9)
     w = target / slope[open_rows]
     for _ in range(MOST_NEWTON):
         if not len(open_rows):
             break
-        logs = c[open_rows] + w[:, None] * difference[open_rows]
-        total = _log_sum(logs)
-        gradient = np.sum(np.exp(logs - total[:, None]) * difference[open_rows], axis=1)
-        step = (total - target) / gradient
+        ahead = difference[open_rows]
+        logs = c[open_rows] + w[:, None] * ahead
+        most = logs.max(axis=1)
+        weights = np.exp(np.subtract(logs, most[:, None], out=logs), out=logs)
+        whole = weights.sum(axis=1)
+        gradient = np.einsum("nv,nv->n", weights, ahead) / whole
+        step = (most + np.log(whole) - target) / gradient
         w = w - step
         found[open_rows] = w
         moving = np.abs(step) > 1e-12 * np.maximum(w, 1e-3)
