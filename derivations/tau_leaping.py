@@ -346,7 +346,7 @@ def _left_masked(sampler: str, count: int) -> Any:
 def _draw(axes: Any) -> None:
     """Four curves against ``w``, from the engine."""
     problem = load("interval-overlap")
-    strengths = np.linspace(0.0, 11.0, 111)
+    strengths = np.linspace(0.0, 11.0, 56)
     names = {
         "tau-leaping": "tau-leaping, jumps rejected",
         "euler-entrywise": "Euler, clamped entry by entry",

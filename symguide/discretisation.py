@@ -37,7 +37,7 @@ from symguide.symbols import t
 from symguide.tilt import guidance
 from symguide.updates import Menus, Updates, parallel_updates
 
-__all__ = ["DiscretisationError", "discretisation_error", "leading_error"]
+__all__ = ["DEFECTS", "DiscretisationError", "discretisation_error", "leading_error"]
 
 ACCURACY = 1e-9
 """Relative accuracy to which leading errors are integrated."""

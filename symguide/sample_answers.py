@@ -21,7 +21,7 @@ from symguide.law import Context
 from symguide.mixture import Problem
 from symguide.number import Number, is_exact, to_sympy
 from symguide.results import Quantity
-from symguide.sampler_flows import exact_segment, final_kernel, sampler_flow, tilt_at, value_of
+from symguide.sampler_flows import exact_segment, final_kernel, graph_at, sampler_flow, tilt_at, value_of
 from symguide.samplers import SAMPLERS
 from symguide.schedule import NoiseSchedule
 from symguide.steps import steps_between, uniform_times
@@ -203,13 +203,13 @@ class _Question:
 
     def guided(self, arithmetic: Arithmetic, survival: Any) -> Distribution:
         """The exact law where ``u`` has come down to ``survival``."""
-        return run(Flow((exact_segment(self.active, self.w, survival, arithmetic),)))
+        return run(Flow((exact_segment(self.tilt, self.w, survival, arithmetic),)))
 
 
 def _exact(asked: _Question) -> SampleAnswer:
     if not isinstance(asked.w, Fraction) or asked.w.denominator != 1:
         raise NotExactError("powers at a fractional strength are irrational in general; use the array path")
-    chain = guided_chain(asked.active, limit=MAX_EXACT_CONTEXTS)
+    chain = graph_at(asked.tilt, asked.w, lambda tilt: guided_chain(tilt, limit=MAX_EXACT_CONTEXTS))
     if not chain.is_rational:
         raise NotExactError("the data are not rational; use the array path")
     before, after = (law.map(_fraction, RATIONAL) for law in asked.run(FLINT))

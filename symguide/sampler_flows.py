@@ -1,10 +1,10 @@
 """Samplers as flows: the kernels of all steps of a sampler on one list of contexts, and what happens after the last."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import inf, log
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sympy import log as symbolic_log
@@ -25,7 +25,10 @@ from symguide.strength import read_strength
 from symguide.tilt import Tilt, guidance
 from symguide.updates import Menus, Updates, parallel_updates
 
-__all__ = ["exact_segment", "final_kernel", "sampler_flow", "tilt_at", "value_of"]
+__all__ = ["exact_segment", "final_kernel", "graph_at", "sampler_flow", "tilt_at", "value_of"]
+
+
+G = TypeVar("G")
 
 
 def sampler_flow(
@@ -126,13 +129,12 @@ def exact_segment(tilt: Tilt, w: Number, survival: Number, arithmetic: Arithmeti
     >>> law[(None,)]
     u**(5/3)
     """
-    active = tilt_at(tilt, w)
     if arithmetic is FLOATS:
         length = inf if survival == 0 else -log(survival)
-        if all(isinstance(law, TableLaw) for law, _ in active.factors):
-            return Segment(lattice(active).at(float(w)), length)
-        return Segment(array_chain(guided_chain(active).over(FLOATS, float(w))), length)
-    chain = guided_chain(active).over(arithmetic, value_of(w, arithmetic))
+        if all(isinstance(law, TableLaw) for law, _ in tilt.factors):
+            return Segment(graph_at(tilt, w, lattice).at(float(w)), length)
+        return Segment(array_chain(graph_at(tilt, w, guided_chain).over(FLOATS, float(w))), length)
+    chain = graph_at(tilt, w, guided_chain).over(arithmetic, value_of(w, arithmetic))
     if survival == 0:
         return Segment(chain, inf)
     if arithmetic is SYMBOLIC:
@@ -174,7 +176,7 @@ def final_kernel(
     if final not in FINALS:
         raise SymguideError(f"final step {final!r} is unknown, so masks would stay; choose one of {', '.join(FINALS)}")
     strength = Fraction(0) if final == "unguided" else w
-    updates = parallel_updates(tilt_at(tilt, strength), starts)
+    updates = graph_at(tilt, strength, lambda active: parallel_updates(active, starts))
     menus = updates.menus(arithmetic, value_of(strength, arithmetic))
     shown = argmax(updates, strength, arithmetic) if final == "argmax" else menus.shares
     return updates.kernel(shown, menus.paces * arithmetic.number(Fraction(0)), arithmetic)
@@ -188,6 +190,21 @@ def tilt_at(tilt: Tilt, w: Number) -> Tilt:
     (False, True)
     """
     return tilt.at(Fraction(int(w))) if w in (-1, 0) else tilt
+
+
+def graph_at(tilt: Tilt, w: Number, build: Callable[[Tilt], G]) -> G:
+    """A graph of contexts that holds at one strength: that of all strengths where there is one.
+
+    Pairs of laws that exclude one another's tokens have none for all ``w``.
+
+    >>> from symguide.datasets import load
+    >>> graph_at(guidance(load("xor")), Fraction(1), guided_chain).length
+    2
+    """
+    try:
+        return build(tilt_at(tilt, w))
+    except InfiniteRatioError:
+        return build(tilt.at(w))
 
 
 def value_of(w: Number, arithmetic: Arithmetic) -> Any:

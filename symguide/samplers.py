@@ -34,11 +34,11 @@ __all__ = [
     "tau_leaping",
 ]
 
-Law: TypeAlias = tuple[np.ndarray, np.ndarray]
+PositionLaw: TypeAlias = tuple[np.ndarray, np.ndarray]
 """``(n, m)`` and ``(n, 1)``: the probability of every token, and that the mask stays."""
 
 
-def ancestral(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
+def ancestral(menus: Menus, step: Step, proposals: np.ndarray) -> PositionLaw:
     """``P(v) = (1 − m^λ) r_v/λ``: exact for one position; normalised, ``(1 − m) q_v/Z``.
 
     Equal to Tweedie's and the analytic sampler for exact masked scores.
@@ -49,7 +49,7 @@ def ancestral(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
 
     >>> from symguide.arithmetic import RATIONAL
     >>> half = Step(Fraction(1), Fraction(1, 2), Fraction(1, 2), Fraction(1, 2))
-    >>> shown, stay = ancestral(example(RATIONAL), half, np.array([]))
+    >>> shown, stay = ancestral(_example(RATIONAL), half, np.array([]))
     >>> shown.tolist(), stay.tolist()
     ([[Fraction(3, 16), Fraction(9, 16)]], [[Fraction(1, 4)]])
     """
@@ -57,7 +57,7 @@ def ancestral(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     return (1 - stay) * menus.shares, stay
 
 
-def euler(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
+def euler(menus: Menus, step: Step, proposals: np.ndarray) -> PositionLaw:
     """``P(v) = δ r_v`` while ``δλ ≤ 1``, then ``r_v/λ``: clamped at one and renormalised.
 
     References
@@ -66,14 +66,14 @@ def euler(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
 
     >>> from symguide.arithmetic import RATIONAL
     >>> half = Step(Fraction(1), Fraction(1, 2), Fraction(1, 2), Fraction(1, 2))
-    >>> euler(example(RATIONAL), half, np.array([]))[0].tolist()
+    >>> euler(_example(RATIONAL), half, np.array([]))[0].tolist()
     [[Fraction(1, 4), Fraction(3, 4)]]
     """
     jumps = _least(_frozen(step, menus) * menus.paces, menus.arithmetic)
     return jumps * menus.shares, 1 - jumps
 
 
-def euler_entrywise(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
+def euler_entrywise(menus: Menus, step: Step, proposals: np.ndarray) -> PositionLaw:
     """``P(v) = min(1, δ r_v) / max(1, Σ_u min(1, δ r_u))``: large rates are flattened to equal probability.
 
     References
@@ -82,7 +82,7 @@ def euler_entrywise(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
 
     >>> from symguide.arithmetic import RATIONAL
     >>> full = Step(Fraction(1), Fraction(0), Fraction(2), Fraction(0))
-    >>> euler_entrywise(example(RATIONAL), full, np.array([]))[0].tolist()
+    >>> euler_entrywise(_example(RATIONAL), full, np.array([]))[0].tolist()
     [[Fraction(1, 2), Fraction(1, 2)]]
     """
     clamped = _least(_frozen(step, menus) * menus.rates, menus.arithmetic)
@@ -92,7 +92,7 @@ def euler_entrywise(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     return clamped / (whole + 1 - jumps), 1 - jumps
 
 
-def tau_leaping(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
+def tau_leaping(menus: Menus, step: Step, proposals: np.ndarray) -> PositionLaw:
     """``P(v) = δ r_v e^{−Λ}`` with ``Λ = δλ``: Poisson numbers of jumps, more than one rejected.
 
     For large ``Λ`` the position freezes: the mask stays with ``1 − Λ e^{−Λ}``.
@@ -103,7 +103,7 @@ def tau_leaping(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     arXiv:2507.08965, for images.
 
     >>> tiny = Step(1.0, 0.9, 0.1, 0.9)
-    >>> tau_leaping(example(FLOATS), tiny, np.array([]))[1].round(6)
+    >>> tau_leaping(_example(FLOATS), tiny, np.array([]))[1].round(6)
     array([[0.836254]])
     """
     mean = _frozen(step, menus) * menus.paces
@@ -111,7 +111,7 @@ def tau_leaping(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     return jumps * menus.shares, 1 - jumps
 
 
-def exponential_jump(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
+def exponential_jump(menus: Menus, step: Step, proposals: np.ndarray) -> PositionLaw:
     """``P(v) = p_u(v) (1 − e^{−δ r_v/p_u(v)})``: draw ``v ~ p_u``, then jump with the guided intensity of ``v``.
 
     References
@@ -119,7 +119,7 @@ def exponential_jump(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     Lipman et al. (the flow_matching library), arXiv:2412.06264; Discrete Guidance Matching, ICLR 2026.
 
     >>> tiny = Step(1.0, 0.9, 0.1, 0.9)
-    >>> exponential_jump(example(FLOATS), tiny, np.array([[0.5, 0.5]]))[0].round(6)
+    >>> exponential_jump(_example(FLOATS), tiny, np.array([[0.5, 0.5]]))[0].round(6)
     array([[0.047581, 0.129591]])
     """
     nothing, some = menus.arithmetic.number(Fraction(0)), (proposals != 0).astype(bool)
@@ -129,7 +129,7 @@ def exponential_jump(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     return shown, np.maximum(stay, 0.0) if menus.arithmetic is FLOATS else stay
 
 
-def joint(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
+def joint(menus: Menus, step: Step, proposals: np.ndarray) -> PositionLaw:
     """``P(v) = (1 − m) r_v / (m + (1 − m) λ)``: the one-step posterior guided over tokens and mask together.
 
     Tokens have ``((1 − m) p_c)^{1+w} ((1 − m) p_u)^{−w} = (1 − m) q_v``, the mask ``m^{1+w} m^{−w} = m``, and the whole
@@ -141,7 +141,7 @@ def joint(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
 
     >>> from symguide.arithmetic import RATIONAL
     >>> half = Step(Fraction(1), Fraction(1, 2), Fraction(1, 2), Fraction(1, 2))
-    >>> joint(example(RATIONAL), half, np.array([]))[1].tolist()
+    >>> joint(_example(RATIONAL), half, np.array([]))[1].tolist()
     [[Fraction(1, 3)]]
     """
     stay = menus.arithmetic.number(step.survival)
@@ -150,7 +150,7 @@ def joint(menus: Menus, step: Step, proposals: np.ndarray) -> Law:
     return jumps * menus.shares, 1 - jumps
 
 
-OneStep: TypeAlias = Callable[[Menus, Step, np.ndarray], Law]
+OneStep: TypeAlias = Callable[[Menus, Step, np.ndarray], PositionLaw]
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +310,10 @@ def argmax(updates: Updates, w: Any, arithmetic: Arithmetic) -> np.ndarray:
     return np.where(best, one, nothing)
 
 
-def example(arithmetic: Arithmetic) -> Menus:
+def _example(arithmetic: Arithmetic) -> Menus:
     """One masked position with the rates 1/2 and 3/2, to see one-step laws by.
 
-    >>> example(FLOATS).shares
+    >>> _example(FLOATS).shares
     array([[0.25, 0.75]])
     """
     rates, shares, paces = (

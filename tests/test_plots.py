@@ -6,7 +6,7 @@ import numpy as np
 from symguide.chain import guided_chain
 from symguide.compiled import compile_solution
 from symguide.datasets import load
-from symguide.derivation import catalogue
+from symguide.derivation import Figure, catalogue
 from symguide.plots import figure_pdf, sampler_curves, tv_curves
 from symguide.sample_answers import sample_answer
 from symguide.schedules import log_linear
@@ -51,12 +51,15 @@ def test_sampler_curves_draw_what_the_command_line_answers() -> None:
         plt.close(axes.figure)
 
 
-def test_figures_of_derivations_are_pdf_and_repeat_themselves() -> None:
-    for derivation in catalogue().values():
-        for figure in derivation.figures:
-            drawn = figure_pdf(figure)
-            assert drawn.startswith(b"%PDF-")
-            assert drawn == figure_pdf(figure)
-            assert figure.file.endswith(".pdf")
-    assert [figure.file for figure in catalogue()["tau leaping"].figures] == ["tau-leaping-curves.pdf"]
+def test_figures_of_derivations_are_pdf() -> None:
+    figures = [figure for derivation in catalogue().values() for figure in derivation.figures]
+    assert "tau-leaping-curves.pdf" in [figure.file for figure in figures]
+    for figure in figures:
+        assert figure_pdf(figure).startswith(b"%PDF-")
     assert plt.get_fignums() == []
+
+
+def test_one_figure_is_one_file() -> None:
+    figure = Figure("two words", "A line.", lambda axes: axes.plot([0, 1], [1, 0]))
+    assert figure.file == "two-words.pdf"
+    assert figure_pdf(figure) == figure_pdf(figure)

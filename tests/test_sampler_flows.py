@@ -11,11 +11,12 @@ from test_samplers import ONE_STEP, UNEVEN, charged, law_of
 
 from symguide.arithmetic import FLOATS, RATIONAL
 from symguide.datasets import load
-from symguide.errors import StrengthError, SymguideError
+from symguide.errors import InfiniteRatioError, StrengthError, SymguideError
 from symguide.flow import Flow, run
 from symguide.functionals import Distribution, total_variation
 from symguide.markov import MarkovLaw
 from symguide.mixture import Problem
+from symguide.sample_answers import sample_answer
 from symguide.sampler_flows import exact_segment, final_kernel, sampler_flow
 from symguide.samplers import FINALS, SAMPLERS
 from symguide.schedules import cosine, log_linear
@@ -125,6 +126,21 @@ def test_unconditional_steps_open_contexts_that_conditional_ones_do_not_know() -
     alone = charged(law_of(UNEVEN, "ancestral", -1, times, RATIONAL))
     swapped = pair(3, 3, UNEVEN.unconditional, UNEVEN.unconditional)
     assert alone == enumerate_law(swapped, "ancestral", "normalised", 0, plain_steps(times))
+
+
+def test_pairs_that_exclude_tokens_have_negative_strengths() -> None:
+    """The denominator law misses ``(1, 1)``: infinite for ``w > 0``, gone for ``w < 0``."""
+    singular = pair(2, 2, WEAKER.conditional, {(0, 0): Fraction(1, 2), (0, 1): Fraction(1, 4), (1, 0): Fraction(1, 4)})
+    with pytest.raises(InfiniteRatioError):
+        law_of(singular, "euler", 1, [1, "1/2"])
+    times: list[Any] = [Fraction(1), Fraction(1, 2), Fraction(0)]
+    for final in (None, "ancestral", "argmax"):
+        law = law_of(singular, "euler", Fraction(-1, 2), times, final=final)
+        assert law.column.sum() == pytest.approx(1)
+        assert law[1, 1] > 0  # both tokens at once, which the chain never shows
+    found = sample_answer(singular.problem, "euler", 300, log_linear(), "-1/2", end="1/4")
+    assert found.tv_to_exact_now.value < 0.01
+    assert 0 < found.off_support.value < 0.01
 
 
 @pytest.mark.parametrize("final", FINALS)
