@@ -75,7 +75,7 @@ def schedule_results(
         For closed forms that would be too long.
 
     >>> from symguide.datasets import load
-    >>> from symguide.guidance_schedule import parse_guidance_schedule
+    >>> from symguide.guidance_spec import parse_guidance_schedule
     >>> from symguide.tilt import guidance
     >>> problem, early = load("xor"), parse_guidance_schedule("3@1:0.5,0@0.5:0")
     >>> path, (result,) = schedule_results(problem, guidance(problem, "normalised"), early, [Fraction(1, 2)])

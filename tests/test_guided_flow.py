@@ -17,7 +17,8 @@ from symguide.errors import NotExactError, StrengthError
 from symguide.exp_dd import in_powers
 from symguide.flow import run
 from symguide.functionals import last_reveal
-from symguide.guidance_schedule import GuidanceSchedule, parse_guidance_schedule
+from symguide.guidance_schedule import GuidanceSchedule
+from symguide.guidance_spec import parse_guidance_schedule
 from symguide.guided_flow import passage, schedule_flow
 from symguide.lattice import lattice
 from symguide.symbols import symbol

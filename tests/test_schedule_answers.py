@@ -11,7 +11,8 @@ from symguide import schedule_answers
 from symguide.answers import answer
 from symguide.datasets import load
 from symguide.errors import ChainTooLargeError, DataError, NotExactError, StrengthError
-from symguide.guidance_schedule import GuidanceSchedule, parse_guidance_schedule
+from symguide.guidance_schedule import GuidanceSchedule
+from symguide.guidance_spec import parse_guidance_schedule
 from symguide.results import FUNCTIONALS
 from symguide.symbols import symbol
 

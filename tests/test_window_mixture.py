@@ -15,7 +15,8 @@ from symguide.arithmetic import BALLS, RATIONAL, SYMBOLIC
 from symguide.datasets import load
 from symguide.errors import DataError, NotExactError
 from symguide.flow import run
-from symguide.guidance_schedule import GuidanceSchedule, parse_guidance_schedule
+from symguide.guidance_schedule import GuidanceSchedule
+from symguide.guidance_spec import parse_guidance_schedule
 from symguide.guided_flow import schedule_flow
 from symguide.mixture import ClassMixture
 from symguide.symbols import symbol

@@ -118,7 +118,7 @@ def guidance_of(
         return required_strengths(w)
     if w:
         raise StrengthError("--w and --guidance-schedule both say how strongly to guide; give one of them")
-    from symguide.guidance_schedule import parse_guidance_schedule
+    from symguide.guidance_spec import parse_guidance_schedule
 
     return [parse_guidance_schedule(schedule, schedule_of(noise, horizon))]
 
