@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from symguide.answers import PATHS, Answer, Quantity, Result
+from symguide.guidance_schedule import GuidanceSchedule
 from symguide.law import Context
 from symguide.mixture import Problem
 from symguide.number import Number
@@ -60,7 +61,7 @@ def answer_tables(answer: Answer, times: Sequence[Number], top: int | None, widt
     >>> [str(part) for part in tables.renderables if isinstance(part, Text)][:2]
     ['Terminal law   × relative to p(x|z)', 'Distance to the terminal law   TV(P(u), P(0))']
     """
-    by_strength: dict[Number, list[Result]] = {}
+    by_strength: dict[Number | GuidanceSchedule, list[Result]] = {}
     for result in answer.results:
         by_strength.setdefault(result.w, []).append(result)
     first = [results[0] for results in by_strength.values()]
@@ -161,7 +162,9 @@ def _changes(problem: Problem, results: Sequence[Result], width: int) -> list[Re
     guided = [result for result in results if result.w != 0]
     if not guided:
         return []
-    strongest = max(guided, key=lambda result: abs(result.w))
+    strongest = max(
+        guided, key=lambda result: abs(result.w.mean if isinstance(result.w, GuidanceSchedule) else result.w)
+    )
     everything = {*strongest.terminal, *(x for result in results for x in result.terminal)}
     moved = {x: (q.value if (q := strongest.terminal.get(x)) else 0.0) - _plain(problem, x) for x in everything}
     ordered = sorted(moved, key=lambda x: (-moved[x], x))
@@ -182,6 +185,11 @@ def _changes(problem: Problem, results: Sequence[Result], width: int) -> list[Re
         columns += [_strength(problem, result, shown, shown, decimals) for result in guided]
         tables += side_by_side(heading, ("", _words(problem, shown)), columns, width, [(0, 2), (0,)])
     return tables
+
+
+def _size(result: Result) -> Any:
+    """``|w|``, of the mean strength where guidance varies in time."""
+    return abs(result.w.mean if isinstance(result.w, GuidanceSchedule) else result.w)
 
 
 def _of_class(problem: Problem, context: Context) -> str:

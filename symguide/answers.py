@@ -30,6 +30,7 @@ from symguide.errors import (
 from symguide.exact_answers import exact_results
 from symguide.expansion import expand
 from symguide.gaps import guided_gaps
+from symguide.guidance_schedule import GuidanceSchedule
 from symguide.histograms import HistogramLattice, histogram_lattice
 from symguide.lattice import Lattice, lattice
 from symguide.lump import Lumping, lump, lumped_chain
@@ -39,6 +40,7 @@ from symguide.markov_answers import markov_results
 from symguide.mixture import Problem
 from symguide.number import Number, is_exact, read_number, shown, to_sympy
 from symguide.results import Quantity, Result
+from symguide.schedule_answers import PATHS_IN_TIME, schedule_results
 from symguide.strength import read_strength
 from symguide.symbols import u as u_symbol
 from symguide.tilt import Tilt, guidance
@@ -83,7 +85,7 @@ class Answer:
 
 def answer(
     problem: Problem,
-    strengths: Sequence[Number],
+    strengths: Sequence[Number | GuidanceSchedule],
     fractions: Sequence[Number] = (),
     rule: str = "rate",
     states: bool = False,
@@ -98,7 +100,8 @@ def answer(
     problem
         The conditional and unconditional law.
     strengths
-        Guidance strengths ``w ≥ −1``, exact.
+        Guidance strengths ``w ≥ −1``, exact; or guidance schedules, see
+        :func:`symguide.schedule_answers.schedule_results`.
     fractions
         Mask fractions ``u ∈ [0, 1]``, exact; with none, only terminal quantities.
     rule
@@ -125,12 +128,15 @@ def answer(
     >>> found.path, found.results[0].terminal[2, 2].exact, round(found.results[0].tv.value, 6)
     ('exact', Fraction(1, 25), 0.643562)
     """
-    strengths = [read_strength(strength) for strength in strengths]
     fractions = [read_fraction(fraction) for fraction in fractions]
     if not strengths:
         raise StrengthError("there are no guidance strengths, so no chain is meant; give one or more values of w")
     if path not in (None, *PATHS):
         raise DataError(f"path {path!r} is unknown; choose one of {', '.join(PATHS)}")
+    schedules = [strength for strength in strengths if isinstance(strength, GuidanceSchedule)]
+    if schedules:
+        return _in_time(problem, schedules, len(strengths) - len(schedules), fractions, rule, states, path)
+    strengths = [read_strength(strength) for strength in strengths]
     tilt, kept = guidance(problem, rule), {} if kept is None else kept
     chains = None if path in ("array", "lumped", "markov") else _small_chains(tilt, strengths, fractions, path, kept)
     taken = _choose(problem, chains, strengths, fractions, states, path, kept)
@@ -161,6 +167,28 @@ def answer(
             found += exact_results(problem, _at(tilt, w), chains[w], w, fractions, states, taken)
     results = tuple(found)
     return Answer(problem, rule, taken, results, (*problem.notes, *_remarks(results)))
+
+
+def _in_time(
+    problem: Problem,
+    schedules: Sequence[GuidanceSchedule],
+    others: int,
+    fractions: Sequence[Number],
+    rule: str,
+    states: bool,
+    path: str | None,
+) -> Answer:
+    """The answers under guidance schedules, all by one path."""
+    if others:
+        raise StrengthError("strengths and guidance schedules in one question have no common path; ask one by one")
+    if path is not None and path not in PATHS_IN_TIME:
+        raise DataError(f"path {path!r} knows no guidance in time; choose one of {', '.join(PATHS_IN_TIME)}")
+    found = [schedule_results(problem, guidance(problem, rule), each, fractions, states, path) for each in schedules]
+    taken = sorted({path for path, _ in found})
+    if len(taken) > 1:
+        raise DataError(f"the schedules need different paths: {', '.join(taken)}; ask one by one, or force one of them")
+    results = tuple(result for _, results in found for result in results)
+    return Answer(problem, rule, taken[0], results, (*problem.notes, *_remarks(results)))
 
 
 def _by_strength(

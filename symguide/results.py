@@ -22,6 +22,7 @@ from symguide.functionals import (
     reciprocal_posterior,
     total_variation,
 )
+from symguide.guidance_schedule import GuidanceSchedule
 from symguide.law import Context
 from symguide.mixture import Problem
 from symguide.number import Number, to_sympy
@@ -65,7 +66,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answers at one strength ``w`` and, where one was given, one mask fraction ``u``.
+    """The answers at one strength ``w``, or under one guidance schedule, and, where given, one mask fraction ``u``.
 
     ``terminal`` is the law sampled as ``u → 0``, ``states`` the law at ``u``; ``functionals`` are of the terminal law
     and are ``None`` where they do not exist (a posterior of a pair) or are infinite.
@@ -83,7 +84,7 @@ class Result:
     Quantity(value=0.0, exact=Fraction(0, 1))
     """
 
-    w: Number
+    w: Number | GuidanceSchedule
     u: Number | None
     tv: Quantity | None
     log_tv: float | None

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from symguide.answers import PATHS, Quantity, Result, answer, read_fraction
 from symguide.case import Case, spelled
 from symguide.errors import DataError, SymguideError
+from symguide.guidance_schedule import GuidanceSchedule
 from symguide.local_processes import InThisProcess, LocalProcesses
 from symguide.mixture import Problem
 from symguide.number import Number, canonical_string, shown
@@ -34,7 +35,8 @@ __all__ = ["COLUMNS", "FORMS", "Case", "Failure", "Moment", "Summary", "sweep"]
 
 COLUMNS: Mapping[str, type] = MappingProxyType(
     dict.fromkeys(("key", "problem", "target", "rule", "path"), str)
-    | dict.fromkeys(("w", "u", "t", "tv", "log_tv", "log_minus_log_tv", "dead", *FUNCTIONALS), float)
+    | {"w": float, "guidance_schedule": str}
+    | dict.fromkeys(("u", "t", "tv", "log_tv", "log_minus_log_tv", "dead", *FUNCTIONALS), float)
     | {"notes": str}
 )
 """Read-only: the columns of a table. Doubles in full; what does not exist is left empty."""
@@ -44,7 +46,7 @@ FORMS: Mapping[str, type] = MappingProxyType(
 )
 """Further columns with exact forms: rationals, or expressions that SymPy reads."""
 
-_ORDER = ("problem", "target", "rule", "w", "u", "t")
+_ORDER = ("problem", "target", "rule", "w", "guidance_schedule", "u", "t")
 _MOST_STRENGTHS = 8
 _SUBMITTED = 1_000
 """Tasks that an executor of somebody else's holds at once."""
@@ -124,7 +126,7 @@ def sweep(
     problems
         Problems with their targets, or names of built-in instances with their usual ones.
     strengths
-        Guidance strengths ``w``.
+        Guidance strengths ``w``, or guidance schedules, which have a column of their own.
     moments
         Mask fractions ``u``, with their times if they come from times; with none, rows are of terminal laws alone.
     out
@@ -159,7 +161,7 @@ def sweep(
             raise SymguideError(f"guidance rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
     if path not in (None, *PATHS):
         raise DataError(f"path {path!r} is unknown; choose one of {', '.join(PATHS)}")
-    listed = list(dict.fromkeys(read_strength(w) for w in strengths))
+    listed = list(dict.fromkeys(w if isinstance(w, GuidanceSchedule) else read_strength(w) for w in strengths))
     when = [_read_moment(moment) for moment in moments] or [Moment()]
     cases = [Case.of(problem) for problem in problems]
     if not (cases and listed and asked):
@@ -200,15 +202,16 @@ class _Task:
 
     case: Case
     rule: str
-    strengths: tuple[Number, ...]
+    strengths: tuple[Number | GuidanceSchedule, ...]
     moments: tuple[Moment, ...]
     path: str | None
     forms: bool
 
-    def key(self, w: Number, moment: Moment) -> str:
+    def key(self, w: Number | GuidanceSchedule, moment: Moment) -> str:
         """Of one row: readable, with a digest of everything that determines the row."""
-        at = [canonical_string(value) for value in (w, *moment) if value is not None]
-        exact = [spelled(value) for value in (w, *moment)]
+        at = [str(value) for value in (w, *moment) if value is not None]
+        strength = ",".join(map(str, w.windows)) if isinstance(w, GuidanceSchedule) else spelled(w)
+        exact = [strength, *(spelled(value) for value in moment)]
         digest = sha256("\0".join([self.case.fingerprint, self.rule, str(self.path), *exact]).encode()).hexdigest()[:16]
         parts = [self.case.name, self.case.target, self.rule, f"w={shown(at[0], 24)}"]
         parts += [f"u={shown(at[1], 24)}"] if moment.u is not None else []
@@ -221,7 +224,7 @@ class _Grid:
 
     cases: tuple[Case, ...]
     rules: tuple[str, ...]
-    strengths: tuple[Number, ...]
+    strengths: tuple[Number | GuidanceSchedule, ...]
     moments: tuple[Moment, ...]
     path: str | None
     forms: bool
@@ -243,7 +246,7 @@ def _missing(grid: _Grid, keys: set[str], engine: Executor) -> tuple[list[_Task]
     kept = 0
     for case in grid.cases:
         for rule in grid.rules:
-            open_at: dict[tuple[Moment, ...], list[Number]] = defaultdict(list)
+            open_at: dict[tuple[Moment, ...], list[Number | GuidanceSchedule]] = defaultdict(list)
             for w in grid.strengths:
                 row = _Task(case, rule, (w,), grid.moments, grid.path, grid.forms)
                 lacking = tuple(moment for moment in grid.moments if row.key(w, moment) not in keys)
@@ -290,10 +293,10 @@ def _compute(task: _Task) -> _Outcome:
     return _Outcome(tuple(rows), tuple(failures))
 
 
-def _rows(task: _Task, w: Number) -> list[dict[str, str | float | None]]:
+def _rows(task: _Task, w: Number | GuidanceSchedule) -> list[dict[str, str | float | None]]:
     problem, graphs = _workspace(task.case, task.rule)
     path = task.path
-    if path == "exact" and not (isinstance(w, Fraction) and w.denominator == 1):
+    if path == "exact" and not (isinstance(w, GuidanceSchedule) or (isinstance(w, Fraction) and w.denominator == 1)):
         path = "symbolic"
     # One strength at a time: which path answers must not depend on the company it was asked in.
     fractions = [moment.u for moment in task.moments if moment.u is not None]
@@ -312,7 +315,8 @@ def _row(task: _Task, path: str, notes: Sequence[str], result: Result, moment: M
         "target": task.case.target,
         "rule": task.rule,
         "path": path,
-        "w": nearest(result.w),
+        "w": None if isinstance(result.w, GuidanceSchedule) else nearest(result.w),
+        "guidance_schedule": str(result.w) if isinstance(result.w, GuidanceSchedule) else None,
         "u": None if moment.u is None else nearest(moment.u),
         "t": None if moment.t is None else nearest(moment.t),
         **{name: None if value is None else value.value for name, value in quantities.items()},
@@ -324,14 +328,14 @@ def _row(task: _Task, path: str, notes: Sequence[str], result: Result, moment: M
         row["dead"] = 0.0
     if task.forms:
         for name, value in (("w", result.w), ("u", moment.u), ("t", moment.t)):
-            row[f"{name}_exact"] = None if value is None else canonical_string(value)
+            row[f"{name}_exact"] = None if value is None else str(value)
         for name, value in quantities.items():
             row[f"{name}_exact"] = None if value is None or value.exact is None else canonical_string(value.exact)
     return row
 
 
-def _failure(task: _Task, w: Number, error: str) -> Failure:
-    return Failure(task.case.name, task.case.target, task.rule, shown(canonical_string(w)), " ".join(error.split()))
+def _failure(task: _Task, w: Number | GuidanceSchedule, error: str) -> Failure:
+    return Failure(task.case.name, task.case.target, task.rule, shown(str(w)), " ".join(error.split()))
 
 
 # --- who does it ------------------------------------------------------------------------------------------------------

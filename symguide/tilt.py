@@ -11,12 +11,12 @@ from sympy import Expr, Integer, expand
 from symguide.errors import InfiniteRatioError, StrengthError, SymguideError
 from symguide.expsum import ExpSum
 from symguide.law import Context, Law, format_context
-from symguide.mixture import Problem
+from symguide.mixture import ClassMixture, Problem
 from symguide.number import Number, canonical_string, read_number, to_sympy
 from symguide.rules import RULES
 from symguide.symbols import w
 
-__all__ = ["RULES", "Tilt", "guidance", "power_product"]
+__all__ = ["RULES", "Tilt", "composed", "guidance", "power_product"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,53 @@ def guidance(problem: Problem, rule: str = "rate") -> Tilt:
     if rule not in RULES:
         raise SymguideError(f"guidance rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
     return Tilt(((problem.conditional, 1 + w), (problem.unconditional, -w)), rule == "normalised")
+
+
+def composed(mixture: ClassMixture, strengths: Mapping[str, object], rule: str = "rate") -> Tilt:
+    """Several conditions, each with its own strength: ``p(v|x_S)^{1−Σ_k γ_k} Π_k p(v|x_S,k)^{γ_k}``, ``γ_k = 1 + w_k``.
+
+    One condition of strength ``w`` is :func:`guidance`; one of strength ``−1`` is no condition. Below ``−1`` a
+    condition is negative: it repels.
+
+    Parameters
+    ----------
+    mixture
+        The classes.
+    strengths
+        ``w_k`` by class, any real numbers, or expressions affine in :data:`symguide.symbols.w` for a strength that
+        moves them together.
+    rule
+        ``"rate"`` (raw intensities) or ``"normalised"``.
+
+    Raises
+    ------
+    StrengthError
+        For no conditions, and for strengths that are no numbers and not affine in ``w``.
+    DataError
+        For a class that the mixture does not have.
+    InfiniteRatioError
+        When a chain is built where a negative condition excludes a token that the others allow.
+
+    References
+    ----------
+    arXiv:2604.05730 (composed prompts, normalised).
+
+    >>> laws = {"a": {(0,): "3/4", (1,): "1/4"}, "b": {(0,): "1/4", (1,): "3/4"}}
+    >>> mixture = ClassMixture.of(2, 1, {name: ("1/2", law) for name, law in laws.items()})
+    >>> both = composed(mixture, {"a": 0, "b": 0})
+    >>> [exponent for _, exponent in both.factors], both.intensities((None,), 0)[0].expression(w)
+    ([1, 1, -1], 3/8)
+    """
+    if rule not in RULES:
+        raise SymguideError(f"guidance rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if not strengths:
+        raise StrengthError("composed guidance has no conditions, so nothing is guided to; give {class: strength}")
+    powers = []
+    for name, strength in strengths.items():
+        law = mixture.problem(name).conditional
+        powers.append((law, expand(1 + to_sympy(read_number(strength, f"strength of {name!r}", StrengthError)))))
+    rest = expand(1 - sum((power for _, power in powers), start=Integer(0)))
+    return Tilt((*powers, (mixture.marginal, rest)), rule == "normalised")
 
 
 def power_product(factors: list[tuple[Any, Expr]]) -> ExpSum:

@@ -1,5 +1,6 @@
 """The command line: what it reads, the shapes it writes, and how it refuses."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -528,6 +529,94 @@ def test_regime_for_people(run: Run, files: Path, monkeypatch: pytest.MonkeyPatc
     assert "from w = 0 on" in done.out
 
 
+# --- guidance in time -------------------------------------------------------------------------------------------------
+
+
+def test_solve_under_a_guidance_schedule(run: Run) -> None:
+    done = run("solve", "squares-overlap", "--guidance-schedule", "3@1:0.5,0@0.5:0", "--u", "1/2", "--json")
+    assert (done.status, done.document["path"]) == (0, "symbolic")
+    (result,) = done.document["results"]
+    assert (result["w"], result["guidance_schedule"], result["u"]) == (None, "3@1:1/2,0@1/2:0", "1/2")
+    early = run("solve", "squares-overlap", "--w", "3", "--u", "1/2", "--json").document["results"][0]
+    assert set(early) | {"guidance_schedule"} == set(result)
+    assert result["tv"] == early["tv"]  # until u = 1/2 nothing else has happened
+    assert abs(sum(item["probability"]["value"] for item in result["terminal"]) - 1) < 1e-14
+
+
+def test_guidance_in_time_and_times(run: Run) -> None:
+    spec = "3@t=1:t=0.5,0@t=0.5:t=0"
+    words = ("--guidance-schedule", spec, "--noise", "log-linear", "--json")
+    timed = run("solve", "xor", *words, "--t", "1/2").document["results"][0]
+    assert (timed["t"], timed["u"], timed["guidance_schedule"]) == ("1/2", "1/2", "3@1:1/2,0@1/2:0")
+    alone = run("solve", "xor", *words)
+    assert (alone.status, alone.document["results"][0]["u"]) == (0, None)
+
+
+def test_guidance_in_time_for_people(run: Run) -> None:
+    done = run("solve", "squares-overlap", "--guidance-schedule", "ramp-up:3", "--u", "1/2")
+    assert done.status == 0
+    assert "w = ramp-up:3" in done.out
+    assert "enclosed by Taylor steps" in " ".join(done.out.split())
+
+
+def test_sweep_under_a_guidance_schedule(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    words = ("sweep", "xor", "squares-overlap", "--out", str(out), "--u", "1/2", "--workers", "1")
+    assert run(*words, "--guidance-schedule", "3@1:0.5,0@0.5:0").status == 0
+    assert run(*words, "--guidance-schedule", "V:1").status == 0
+    assert run(*words, "--w", "3").status == 0
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert {(row["w"], row["guidance_schedule"]) for row in rows} == {("3.0", ""), ("", "3@1:1/2,0@1/2:0"), ("", "V:1")}
+    for name in ("xor", "squares-overlap"):
+        early, alone = (
+            next(row["tv"] for row in rows if row["problem"] == name and wanted(row))
+            for wanted in (lambda row: row["guidance_schedule"].startswith("3@"), lambda row: row["w"] == "3.0")
+        )
+        assert float(early) == pytest.approx(float(alone), rel=1e-14)
+    again = run(*words, "--guidance-schedule", "V:1", "--json")
+    assert (again.document["kept"], again.document["written"]) == (2, 0)
+
+
+# --- diagnose ---------------------------------------------------------------------------------------------------------
+
+
+def test_diagnose(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "logs.npz"
+    logs = np.log([[[0.7, 0.2, 0.1], [0.4, 0.3, 0.3]], [[0.2, 0.5, 0.3], [0.4, 0.3, 0.3]]])
+    np.savez(file, conditional=logs[0], unconditional=logs[1])
+    words = ("diagnose", str(file), "--w", "0", "2", "--sampler", "tau-leaping", "--steps", "10")
+    done = run(*words, "--json")
+    assert (done.status, done.document["positions"], done.document["vocabulary"]) == (0, 2, 3)
+    plain, guided = done.document["results"]
+    assert plain["log_z"]["largest"] == pytest.approx(0, abs=1e-12)
+    assert guided["log_z"]["least"] == pytest.approx(0, abs=1e-12)  # the second position tells nothing
+    z = 0.7**3 / 0.2**2 + 0.2**3 / 0.5**2 + 0.1**3 / 0.3**2
+    assert guided["log_z"]["largest"] == pytest.approx(np.log(z))
+    assert guided["exact_reveals"][0] == pytest.approx(0.1 + 1 - 0.9**z)
+    assert guided["reveals"][0] == pytest.approx(0.1 * np.exp(-0.1) + 0.1 * z * np.exp(-0.1 * z))
+    assert len(guided["share"]) == 10
+    assert guided["threshold"]["largest"] is None
+    shown = run(*words)
+    assert shown.status == 0
+    assert "threshold in w at step 8" in shown.out
+
+
+def test_diagnose_says_what_is_wrong_with_a_file(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "logs.npz"
+    for write, said in (
+        (lambda: None, "No such file"),
+        (lambda: file.write_text("no archive"), "no archive"),
+        (lambda: np.savez(file, conditional=np.zeros((1, 2))), "no array 'unconditional'"),
+        (lambda: np.savez(file, conditional=np.zeros((1, 2)), unconditional=np.zeros((1, 2))), "sum to 2"),
+    ):
+        write()
+        done = run("diagnose", str(file), "--w", "1")
+        assert (done.status, done.out) == (2, "")
+        assert said in done.err and done.err.count("\n") == 1
+
+
 # --- prove ------------------------------------------------------------------------------------------------------------
 
 
@@ -775,6 +864,14 @@ BAD = [
     ("export xor --latex law.tex --context 0,0 --all", "drop one"),
     ("export xor --python law.py --context 0,0", "drop one"),
     ("list extra", "extra"),
+    ("solve xor --guidance-schedule 3@1:0.5,0@0.4:0", "no window covers u from 1/2 to 2/5"),
+    ("solve xor --guidance-schedule 3@1:0.5,0@0.6:0", "two windows cover u from 3/5 to 1/2"),
+    ("solve xor --guidance-schedule 3@t=1:t=0", "add --noise"),
+    ("solve xor --guidance-schedule ramp-up:3 --w 1", "--w and --guidance-schedule both"),
+    ("solve xor --guidance-schedule ramp-up:-2", "below -1"),
+    ("solve xor --guidance-schedule ramp-up:3 --exact", "constant strength in every window"),
+    ("solve xor --guidance-schedule slope:3", "choose one of interval"),
+    ("sweep xor --out new.csv --guidance-schedule 3@0.5:1", "write the larger one first"),
     ("prove three-tokens", "choose one of 'any number of tokens'"),
     ("prove --out pair.json", "pair.json is no directory"),
     ("prove --out pair.json/deeper/still", "pair.json is no directory"),

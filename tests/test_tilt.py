@@ -1,6 +1,7 @@
 """Guidance as a product of token laws to powers: intensities by definition, and its conventions."""
 
 from fractions import Fraction
+from math import prod
 
 import pytest
 import sympy
@@ -10,11 +11,15 @@ from laws.second_route import conditional
 from strategies import HARD, RULE_NAMES, Instance, instances, integer_strengths, pair, starts, uniform
 
 from symguide.arithmetic import RATIONAL
-from symguide.errors import InfiniteRatioError, StrengthError, SymguideError
+from symguide.chain import guided_chain
+from symguide.errors import DataError, InfiniteRatioError, StrengthError, SymguideError
 from symguide.expsum import ExpSum
-from symguide.law import TableLaw
+from symguide.functionals import terminal_law
+from symguide.lattice import lattice
+from symguide.law import Context, TableLaw
+from symguide.mixture import ClassMixture
 from symguide.symbols import w
-from symguide.tilt import RULES, Tilt, guidance, power_product
+from symguide.tilt import RULES, Tilt, composed, guidance, power_product
 
 
 @given(instances(), integer_strengths(-1), st.data())
@@ -118,3 +123,75 @@ def test_unknown_rules_are_refused_with_the_choice() -> None:
 def test_rules_are_all_covered_by_the_laws() -> None:
     assert set(RULES) == set(RULE_NAMES)
     assert all(guidance(HARD["xor"].problem, rule).normalised == (rule == "normalised") for rule in RULES)
+
+
+# --- several conditions -----------------------------------------------------------------------------------------------
+
+
+def _three() -> ClassMixture:
+    laws = {
+        "a": {(0, 0): "1/2", (0, 1): "1/4", (1, 1): "1/4"},
+        "b": {(0, 0): "1/8", (0, 1): "1/2", (1, 0): "1/8", (1, 1): "1/4"},
+        "c": {(0, 0): "1/4", (0, 1): "1/4", (1, 0): "1/4", (1, 1): "1/4"},
+    }
+    return ClassMixture.of(2, 2, {name: ("1/3", law) for name, law in laws.items()})
+
+
+@pytest.mark.parametrize("rule", ["rate", "normalised"])
+def test_one_condition_is_guidance(rule: str) -> None:
+    mixture = _three()
+    one, plain = composed(mixture, {"a": w}, rule), guidance(mixture.problem("a"), rule)
+    assert guided_chain(one) == guided_chain(plain)
+    same = guided_chain(composed(mixture, {"a": w, "b": -1}, rule))
+    assert same.over(RATIONAL, 2) == guided_chain(plain).over(RATIONAL, 2)
+
+
+@pytest.mark.parametrize(
+    "strengths", [{"a": 1, "b": 2}, {"a": 0, "b": 0, "c": 0}, {"a": 1, "b": -3}, {"b": -2}, {"a": -1, "c": 3}]
+)
+def test_intensities_by_the_formula(strengths: dict[str, int]) -> None:
+    """``p^{1−Σγ} Π p_k^{γ_k}``, term by term from the tables; the terminal law from the chain rule over both orders."""
+    mixture = _three()
+    chain = guided_chain(composed(mixture, strengths)).over(RATIONAL, 0)
+    powers = {name: 1 + strength for name, strength in strengths.items()}
+
+    def intensity(context: Context, position: int, token: int) -> Fraction:
+        values = [(mixture.marginal.conditional(context, position)[token], 1 - sum(powers.values()))]
+        values += [(mixture.laws[k].conditional(context, position).get(token, 0), g) for k, g in powers.items()]
+        if any(value == 0 and power > 0 for value, power in values):
+            return Fraction(0)
+        return prod((Fraction(value) ** power for value, power in values if power), start=Fraction(1))
+
+    for state, reveals in enumerate(chain.incoming):
+        for reveal in reveals:
+            source = chain.states[reveal.source]
+            assert reveal.rate == intensity(source, reveal.position, reveal.token), (source, chain.states[state])
+    for state in chain.transient:
+        context = chain.states[state]
+        masked = [i for i, token in enumerate(context) if token is None]
+        assert chain.exit_rate(state) == sum(intensity(context, i, v) for i in masked for v in (0, 1))
+    assert sum(terminal_law(chain).probabilities) == 1
+    arrays = lattice(composed(mixture, strengths)).at(0.0)
+    law = terminal_law(arrays)
+    assert {x: float(law[x]) for x in law.states} == pytest.approx(
+        {x: float(p) for x, p in terminal_law(chain).table.items()}
+    )
+
+
+def test_infinite_ratios_of_composed_strengths_are_named() -> None:
+    with pytest.raises(InfiniteRatioError, match=r"context \(1, M\), position 1, token 0|token 0"):
+        guided_chain(composed(_three(), {"a": -2}))
+
+
+def test_conditions_that_are_none() -> None:
+    mixture = _three()
+    with pytest.raises(StrengthError, match="no conditions"):
+        composed(mixture, {})
+    with pytest.raises(DataError, match="there is no class 'd'"):
+        composed(mixture, {"d": 1})
+    with pytest.raises(StrengthError, match="strength of 'a'"):
+        composed(mixture, {"a": "much"})
+    with pytest.raises(StrengthError, match="not affine"):
+        composed(mixture, {"a": w**2})
+    with pytest.raises(SymguideError, match="guidance rule"):
+        composed(mixture, {"a": 1}, "both")

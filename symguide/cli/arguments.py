@@ -13,6 +13,7 @@ from symguide.numeral import read_numeral, shortened
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from symguide.guidance_schedule import GuidanceSchedule
     from symguide.law import Context
     from symguide.mixture import Problem
     from symguide.number import Number
@@ -25,6 +26,7 @@ __all__ = [
     "context_of",
     "digits_of",
     "gather",
+    "guidance_of",
     "moments_of",
     "problem_of",
     "required_strengths",
@@ -108,6 +110,19 @@ def required_strengths(given: Sequence[str]) -> list[Fraction]:
     return strengths_of(given)
 
 
+def guidance_of(
+    w: Sequence[str], schedule: str | None, noise: str | None, horizon: str | None
+) -> Sequence[Fraction | GuidanceSchedule]:
+    """Strengths from ``--w``, or one guidance schedule."""
+    if schedule is None:
+        return required_strengths(w)
+    if w:
+        raise StrengthError("--w and --guidance-schedule both say how strongly to guide; give one of them")
+    from symguide.guidance_spec import parse_guidance_schedule
+
+    return [parse_guidance_schedule(schedule, schedule_of(noise, horizon))]
+
+
 def at_least_one(option: str, given: str, most: int = 10**9) -> int:
     """A count."""
     if not re.fullmatch("[0-9]{1,10}", given) or int(given) < 1:
@@ -129,13 +144,15 @@ class Moments(NamedTuple):
     times: list[Fraction]
 
 
-def moments_of(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: str | None) -> Moments:
-    """Mask fractions from ``--u``, or from ``--t`` through a noise schedule."""
+def moments_of(
+    u: Sequence[str], t: Sequence[str], noise: str | None, horizon: str | None, guidance: str | None = None
+) -> Moments:
+    """Mask fractions from ``--u``, or from ``--t`` through a noise schedule, which guidance in time may need alone."""
     if u and t:
         raise ClockError("--u and --t both say when, so the answer would be ambiguous; give one of them")
     if t and noise is None:
         raise ClockError("--t is given without --noise, so times have no mask fraction; add --noise NAME (or use --u)")
-    if noise is not None and not t:
+    if noise is not None and not t and guidance is None:
         raise ClockError(
             f"--noise is {shortened(noise)!r}, but there are no times for it to convert; add --t or drop it"
         )
@@ -143,7 +160,7 @@ def moments_of(u: Sequence[str], t: Sequence[str], noise: str | None, horizon: s
     fractions = _numbers("--u", u, ClockError, 0, 1, outside)
     times = _numbers("--t", t, ClockError, 0, None, "times run from the horizon down to 0; correct it")
     schedule = schedule_of(noise, horizon)
-    if schedule is None:
+    if schedule is None or not times:
         return Moments(list(fractions), [])
     return Moments([_plain(schedule.mask_fraction_at(time)) for time in times], times)
 

@@ -46,8 +46,12 @@ def law_document(law: Mapping[Context, Quantity], top: int | None = None) -> lis
 
 
 def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
-    document = {
-        "w": str(result.w),
+    """One result; under a guidance schedule ``w`` is null, and what was asked for stands beside it."""
+    from symguide.guidance_schedule import GuidanceSchedule
+
+    in_time = isinstance(result.w, GuidanceSchedule)
+    document: dict[str, Any] = {"w": None, "guidance_schedule": str(result.w)} if in_time else {"w": str(result.w)}
+    document |= {
         "u": None if result.u is None else str(result.u),
         "t": None if time is None else str(time),
         "tv": quantity_document(result.tv),

@@ -10,6 +10,7 @@ from symguide.rules import RULES
 __all__ = [
     "DONE",
     "FAILED",
+    "GUIDANCE",
     "HORIZON",
     "JSON",
     "NOISE",
@@ -76,4 +77,9 @@ U = several("--u", "U", "Mask fractions in [0, 1]: 1 all masked, 0 the end.")
 T = several("--t", "T", "Times, instead of mask fractions; with --noise.")
 NOISE = option("--noise", metavar="NAME[:key=value,...]", help="Noise schedule, as `symguide list` names them.")
 HORIZON = option("--horizon", metavar="T", help="Horizon of the noise schedule, instead of its own.")
+GUIDANCE = option(
+    "--guidance-schedule",
+    metavar="SPEC",
+    help="Guidance in time instead of --w: windows w@u_hi:u_lo,... or a name such as ramp-up:3.",
+)
 JSON = option("--json", "as_json", is_flag=True, help="Write JSON to stdout, everything for people to stderr.")

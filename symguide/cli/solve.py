@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symguide.cli.arguments import at_least_one, moments_of, problem_of, required_strengths
+from symguide.cli.arguments import at_least_one, guidance_of, moments_of, problem_of
 from symguide.cli.machine import answer_document
 from symguide.cli.outputs import busy, otherwise, say, write_json
-from symguide.cli.parameters import DONE, HORIZON, JSON, NOISE, PROBLEM, RULE, TARGET, T, U, W, command, option
+from symguide.cli.parameters import (
+    DONE,
+    GUIDANCE,
+    HORIZON,
+    JSON,
+    NOISE,
+    PROBLEM,
+    RULE,
+    TARGET,
+    T,
+    U,
+    W,
+    command,
+    option,
+)
 from symguide.errors import ClockError, DataError
 
 __all__ = ["solve_command"]
@@ -17,6 +31,7 @@ __all__ = ["solve_command"]
     "solve",
     PROBLEM,
     W,
+    GUIDANCE,
     U,
     T,
     NOISE,
@@ -32,6 +47,7 @@ __all__ = ["solve_command"]
 def solve_command(
     problem: str,
     w: Sequence[str],
+    guidance_schedule: str | None,
     u: Sequence[str],
     t: Sequence[str],
     noise: str | None,
@@ -49,18 +65,18 @@ def solve_command(
     The terminal law, how far the chain is from it at the mask fractions --u (or times --t), and functionals of it.
     Arithmetic is exact where the size allows.
     """
-    strengths = required_strengths(w)
+    strengths = guidance_of(w, guidance_schedule, noise, horizon)
     if exact and floats:
         raise DataError("--exact and --float contradict each other; give one of them, or none")
     count = None if top is None else at_least_one("--top", top)
     if states and not (u or t):
         raise ClockError("--states asks for the law on the way, but not where; add --u (or --t with --noise)")
-    moments = moments_of(u, t, noise, horizon)
+    moments = moments_of(u, t, noise, horizon, guidance_schedule)
     from symguide.answers import answer
 
     path = "array" if floats else None
     if exact:
-        path = "exact" if all(strength.denominator == 1 for strength in strengths) else "symbolic"
+        path = "exact" if all(getattr(strength, "denominator", 1) == 1 for strength in strengths) else "symbolic"
     with busy(f"solving {problem}"), otherwise("drop --exact, and double precision answers" if exact else ""):
         found = answer(problem_of(problem, target), strengths, moments.fractions, rule, states, path, count)
     if as_json:

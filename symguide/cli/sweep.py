@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from symguide.cli.arguments import at_least_one, moments_of, problem_of, required_strengths
+from symguide.cli.arguments import at_least_one, guidance_of, moments_of, problem_of
 from symguide.cli.outputs import busy, say, write_json
-from symguide.cli.parameters import DONE, FAILED, HORIZON, JSON, NOISE, T, U, W, argument, command, option
+from symguide.cli.parameters import DONE, FAILED, GUIDANCE, HORIZON, JSON, NOISE, T, U, W, argument, command, option
 from symguide.errors import DataError, SymguideError
 from symguide.numeral import shortened
 from symguide.rules import RULES
@@ -35,6 +35,7 @@ _SHOWN_FAILURES = 20
     argument("problems", metavar="PROBLEM...", nargs=-1, required=False),
     option("--out", metavar="FILE.csv|.parquet", help="The table; one that exists is continued."),
     W,
+    GUIDANCE,
     U,
     T,
     NOISE,
@@ -59,6 +60,7 @@ def sweep_command(
     problems: Sequence[str],
     out: str | None,
     w: Sequence[str],
+    guidance_schedule: str | None,
     u: Sequence[str],
     t: Sequence[str],
     noise: str | None,
@@ -82,13 +84,13 @@ def sweep_command(
         raise DataError("no PROBLEM is named, so there is nothing to sweep over; name one or more")
     if out is None:
         raise DataError("--out is missing, so rows have no place; give a file, such as --out table.csv")
-    strengths = required_strengths(w)
+    strengths = guidance_of(w, guidance_schedule, noise, horizon)
     if exact and floats:
         raise DataError("--exact and --float contradict each other; give one of them, or none")
     if dask is not None and workers is not None:
         raise DataError("--dask and --workers both say where to compute; give one of them")
     count = None if workers is None else at_least_one("--workers", workers, _MOST_WORKERS)
-    moments = moments_of(u, t, noise, horizon)
+    moments = moments_of(u, t, noise, horizon, guidance_schedule)
     from symguide.row_file import check_place
 
     check_place(out)
