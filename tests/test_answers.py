@@ -15,6 +15,7 @@ from laws.second_route import ball, guided
 from strategies import HARD, RULE_NAMES, Instance, instances, mask_fractions, mixture, pair, uniform
 
 from symguide.answers import PATHS, Quantity, answer
+from symguide.datasets import load
 from symguide.errors import ChainTooLargeError, ClockError, DataError, NotExactError, StrengthError, SymguideError
 from symguide.mixture import ClassMixture
 
@@ -275,6 +276,22 @@ def test_large_chains_take_the_array_path() -> None:
     assert sum(q.value for q in result.terminal.values()) == pytest.approx(1, rel=1e-13)
     with pytest.raises(ChainTooLargeError):
         answer(problem, [Fraction(1)], path="symbolic")
+
+
+def test_lumps_answer_where_rates_overflow() -> None:
+    """Logarithms of rates are left, and the limit law: neutral contexts at their pace, the others gone."""
+    for name, fraction in (("interval-overlap", 1 - Fraction(1, 10**12)), ("squares-overlap", HALF)):
+        lumped, array = (
+            answer(load(name), [Fraction(10**5)], [fraction], path=path).results[0] for path in ("lumped", "array")
+        )
+        assert lumped.log_minus_log_tv == pytest.approx(array.log_minus_log_tv, rel=1e-12)
+        assert lumped.tv is not None and array.tv is not None
+        assert lumped.tv.value == pytest.approx(array.tv.value, rel=1e-11)
+        charged = {x: quantity.value for x, quantity in array.terminal.items() if quantity.value > 0}
+        assert {x: lumped.terminal[x].value for x in charged} == pytest.approx(charged, rel=1e-9)
+    for path in ("lumped", "array"):
+        with pytest.raises(StrengthError, match="doubles do not tell such powers apart"):
+            answer(load("squares-overlap"), [Fraction(10**9)], [HALF], path=path)
 
 
 @pytest.mark.parametrize("value", [Fraction(-3, 2), -2, float("nan"), float("inf"), True, None, "x", sympy.I])
