@@ -147,6 +147,22 @@ class Lattice:
         """The contexts with nothing masked."""
         return self.states[self.offsets[-2] :]
 
+    def rate_error(self, w: float) -> float:
+        """About how large relative errors of exit rates are: sums of ratios of masses in doubles, raised to powers.
+
+        Normalised exit rates are numbers of positions.
+
+        >>> from symguide.datasets import load
+        >>> from symguide.tilt import guidance
+        >>> contexts = lattice(guidance(load("squares-overlap")))
+        >>> contexts.rate_error(0.0) < 1e-15, contexts.rate_error(1000.0) > 1e-13
+        (True, True)
+        """
+        if self.normalised:
+            return 0.0
+        flat, steep = self._sizes
+        return float(np.finfo(float).eps) / 2 * (1.0 + flat + abs(w) * (1.0 + steep))
+
     def _read_strength(self, w: float) -> float:
         """A strength at which doubles carry the powers."""
         require_strength(w, self.includes_unconditional)

@@ -294,6 +294,22 @@ def test_lumps_answer_where_rates_overflow() -> None:
             answer(load("squares-overlap"), [Fraction(10**9)], [HALF], path=path)
 
 
+def test_errors_of_rates_are_reported_where_the_clock_multiplies_them() -> None:
+    """``TV = u^Z`` of one token with ``Z s = 690``: the error of ``Z`` in doubles counts 690 times."""
+    tables = {"a": {0: Fraction(506, 1000), 1: Fraction(494, 1000)}, "b": {0: HALF, 1: HALF}}
+    problem = ClassMixture.of(2, 1, {name: (HALF, {(v,): p for v, p in t.items()}) for name, t in tables.items()})
+    late = answer(problem.problem("a"), [Fraction(1000)], [Fraction(exp(-690 / 193.50175))], path="array")
+    exact = answer(problem.problem("a"), [Fraction(1000)], [Fraction(exp(-690 / 193.50175))], path="exact")
+    (found,), (expected,) = late.results, exact.results
+    assert found.tv is not None and expected.tv is not None
+    error = abs(found.tv.value / expected.tv.value - 1)
+    assert error > 1e-12
+    (note,) = late.notes
+    assert error <= float(note.rpartition(" ")[2]) <= 1e-9
+    early = answer(problem.problem("a"), [Fraction(1)], [Fraction(1, 10)], path="array")
+    assert early.notes == ()
+
+
 @pytest.mark.parametrize("value", [Fraction(-3, 2), -2, float("nan"), float("inf"), True, None, "x", sympy.I])
 def test_bad_strengths(value: Any) -> None:
     with pytest.raises(StrengthError, match="guidance strength w is"):
