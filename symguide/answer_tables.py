@@ -106,11 +106,13 @@ def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, wi
     count = MOST_ROWS if top is None else top
     most = [most_probable(result.terminal, count) for result in results]
     shown = list(dict.fromkeys(x for law in most for x in law))
-    size = max(len(result.terminal) for result in results)
+    size, whole = max(len(result.terminal) for result in results), all(result.whole for result in results)
     if top is None and size <= MOST_ROWS:
         shown = sorted(set(shown))
     heading = Text("Terminal law", "bold cyan")
-    if size > len(shown):
+    if not whole:
+        heading.append("   the most probable at each w, others left out", "not bold dim")
+    elif size > len(shown):
         left_out = f"{size - len(shown):,} of {size:,} left out"
         heading.append(f"   the {count} most probable at each w, {left_out}", "not bold dim")
     columns = [
@@ -120,7 +122,7 @@ def _law_tables(problem: Problem, results: Sequence[Result], top: int | None, wi
     exact = any(cell[1] for column in columns for cell in column.cells)
     choices = [(0, 1, 2), (0, 1), (0,)] if exact else [(0, 2), (0,)]
     tables = side_by_side(heading, ("", _words(problem, shown)), columns, width, choices)
-    return tables + (_changes(problem, results, width) if size > len(shown) else [])
+    return tables + (_changes(problem, results, width) if whole and size > len(shown) else [])
 
 
 def _words(problem: Problem, contexts: Iterable[Context]) -> list[Text]:
@@ -136,6 +138,9 @@ def _strength(
         decimals = _decimals(quantity.value for quantity in values if quantity)
     cells = []
     for x, quantity in zip(shown, values, strict=True):
+        if quantity is None and not result.whole:
+            cells.append((Text("–", "dim"), Text(""), Text("")))
+            continue
         value = Text("0" if quantity is None else _number(quantity.value, decimals), "" if x in mine else "dim")
         ratio = _ratio(quantity.value if quantity else 0.0, _plain(problem, x)) if result.w != 0 else Text("")
         cells.append((value, Text(_short_exact(quantity), "dim"), ratio))
@@ -205,6 +210,8 @@ def _functional_tables(results: Sequence[Result], width: int) -> list[Renderable
     rows: dict[str, Callable[[Result], Quantity | None]] = {
         label: lambda result, name=name: result.functionals[name] for name, label in _FUNCTIONALS.items()
     }
+    if not all(result.whole for result in results):  # some functionals do not exist at that size
+        rows = {label: read for label, read in rows.items() if any(map(read, results))}
     if any(result.dead is not None for result in results):
         rows["probability of a dead context"] = lambda result: result.dead
     columns = []

@@ -2,12 +2,13 @@
 
 Which arithmetic answers is decided by size and reported as ``path``: ``exact`` (rational data, integer ``w``),
 ``symbolic`` (SymPy, other rational ``w``), ``lumped`` (doubles over lumps, where positions are independent and alike
-given the class), ``array`` (doubles over arrays of contexts, any size).
+given the class), ``markov`` (doubles over gaps, where both laws are Markov), ``array`` (doubles over arrays of
+contexts, any size).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any, TypeVar
@@ -28,10 +29,13 @@ from symguide.errors import (
 )
 from symguide.exact_answers import exact_results
 from symguide.expansion import expand
+from symguide.gaps import guided_gaps
 from symguide.histograms import HistogramLattice, histogram_lattice
 from symguide.lattice import Lattice, lattice
 from symguide.lump import Lumping, lump, lumped_chain
 from symguide.lumped_answers import lumped_results
+from symguide.markov import MarkovLaw
+from symguide.markov_answers import markov_results
 from symguide.mixture import Problem
 from symguide.number import Number, is_exact, read_number, shown, to_sympy
 from symguide.results import Quantity, Result
@@ -45,6 +49,7 @@ PATHS: Mapping[str, str] = {
     "exact": "rational arithmetic",
     "symbolic": "SymPy at the given strength",
     "lumped": "double precision over lumps of contexts",
+    "markov": "double precision over gaps of a Markov pair, no sums over all sequences",
     "array": "double precision over arrays of contexts",
 }
 """The arithmetics that answer, by name."""
@@ -54,6 +59,7 @@ T = TypeVar("T")
 
 MAX_EXACT_CONTEXTS = 2_000
 MAX_SYMBOLIC_CONTEXTS = 150
+MAX_TABULATED = 1_000_000
 MAX_EXACT_TERMS = 4_000
 MAX_POWER_BITS = 12_000
 MAX_ROOT_BITS = 2_000
@@ -126,7 +132,7 @@ def answer(
     if path not in (None, *PATHS):
         raise DataError(f"path {path!r} is unknown; choose one of {', '.join(PATHS)}")
     tilt, kept = guidance(problem, rule), {} if kept is None else kept
-    chains = None if path in ("array", "lumped") else _small_chains(tilt, strengths, fractions, path, kept)
+    chains = None if path in ("array", "lumped", "markov") else _small_chains(tilt, strengths, fractions, path, kept)
     taken = _choose(problem, chains, strengths, fractions, states, path, kept)
     found: list[Result] = []
     if taken == "lumped":
@@ -138,7 +144,15 @@ def answer(
             raise DataError(f"{problem.name}: the law on the way is not listed for lumps; use --float, or leave it out")
         for w in strengths:
             found += lumped_results(problem, histograms[w], lumps[w], w, fractions, top)
+    elif taken == "markov":
+        if states:
+            raise DataError(f"{problem.name}: the law on the way is not listed for Markov pairs; leave it out")
+        for w in strengths:
+            found += markov_results(problem, guided_gaps(tilt), w, fractions, top)
     elif taken == "array" or chains is None:
+        if _are_markov(problem):
+            problem = _tabulated(problem)
+            tilt = guidance(problem, rule)
         lattices = _by_strength(tilt, strengths, "lattice", lattice, kept)
         for w in strengths:
             found += array_results(problem, _at(tilt, w), lattices[w], w, fractions, states)
@@ -241,6 +255,17 @@ def _remarks(results: Sequence[Result]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(remarks))
 
 
+def _are_markov(problem: Problem) -> bool:
+    return all(isinstance(law, MarkovLaw) for law in (problem.conditional, problem.unconditional))
+
+
+def _tabulated(problem: Problem) -> Problem:
+    """The same pair of Markov laws, listed by their supports."""
+    laws = (problem.conditional, problem.unconditional)
+    listed, other = (law.table() if isinstance(law, MarkovLaw) else law for law in laws)
+    return replace(problem, conditional=listed, unconditional=other)
+
+
 def _at(tilt: Tilt, w: Number) -> Tilt:
     """The tilt with the laws of exponent 0 switched off, where there are any."""
     return tilt.at(w) if w in (-1, 0) else tilt
@@ -256,8 +281,12 @@ def _choose(
     kept: dict[str, Any],
 ) -> str:
     """The asked path if the sizes allow it, else the most exact one they allow."""
-    if path == "array":
+    if path == "markov" and not _are_markov(problem):
+        raise DataError(f"{problem.name}: its laws are not both Markov along the positions; use the array path")
+    if path == "markov" or (path == "array" and not _are_markov(problem)):
         return path
+    if _are_markov(problem) and chains is None and path in (None, "array"):
+        return "array" if (problem.vocabulary + 1) ** problem.length <= MAX_TABULATED else "markov"
     if path == "lumped" or chains is None:
         # The law on the way is listed for contexts, not for lumps.
         lumping = None if states and path is None else _lumping(problem, kept)

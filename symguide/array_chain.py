@@ -15,7 +15,10 @@ from symguide.contexts import ContextArray
 from symguide.errors import StrengthError
 from symguide.law import format_context
 
-__all__ = ["ArrayChain", "Incoming", "array_chain"]
+__all__ = ["ArrayChain", "Incoming", "add_rows", "array_chain"]
+
+_BLOCK = 1 << 16
+"""Numbers that are added at once: what fits in a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class ArrayChain:
         The reveals into each level but the first.
     log_exits
         ``ln Λ(x)`` of every state; ``−inf`` for terminal and dead contexts.
+    by_position
+        Whether states are contexts, and the reveals into each those of its tokens in the order of their positions.
 
     >>> from symguide.datasets import load
     >>> from symguide.lattice import lattice
@@ -76,6 +81,7 @@ class ArrayChain:
     offsets: tuple[int, ...]
     incoming: tuple[Incoming, ...]
     log_exits: np.ndarray
+    by_position: bool = False
 
     @property
     def size(self) -> int:
@@ -199,3 +205,35 @@ def array_chain(chain: Chain[Any]) -> ArrayChain:
         incoming.append(Incoming(sources, jumps))
     with np.errstate(divide="ignore"):
         return ArrayChain(ContextArray.of(chain.states), offsets, tuple(incoming), np.log(exits))
+
+
+def add_rows(out: np.ndarray, rows: np.ndarray, places: np.ndarray, weights: np.ndarray) -> None:
+    """``out_x = Σ_m weights_xm · rows_{places_xm}``, in blocks that fit the cache; weights of 0 count for nothing.
+
+    Parameters
+    ----------
+    out
+        ``(n, T)``, overwritten.
+    rows
+        ``(N, T)``.
+    places, weights
+        ``(n, m)``.
+
+    >>> out = np.empty((1, 2))
+    >>> add_rows(out, np.array([[1.0, 2.0], [10.0, 20.0]]), np.array([[0, 1]]), np.array([[3.0, 1.0]]))
+    >>> out
+    array([[13., 26.]])
+    """
+    out[...] = 0.0
+    step = max(1, _BLOCK // max(out.shape[1], 1))
+    complete = bool(weights.all())
+    for first in range(0, len(out), step):
+        block = slice(first, first + step)
+        for column in range(places.shape[1]):
+            here, into = weights[block, column], out[block]
+            if complete:
+                term = rows[places[block, column]]
+                term *= here[:, None]
+                into += term
+            elif len(some := np.flatnonzero(here)):
+                into[some] += rows[places[block, column][some]] * here[some, None]

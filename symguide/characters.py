@@ -10,13 +10,13 @@ from symguide.errors import DataError
 from symguide.markov import MarkovLaw
 from symguide.mixture import Problem
 
-__all__ = ["LETTERS", "characters"]
+__all__ = ["LETTERS", "character_models"]
 
 LETTERS = (*string.ascii_lowercase, " ")
 """The tokens of character models: ``a..z`` and the space between words."""
 
 
-def characters(
+def character_models(
     target: str = "fr",
     languages: Sequence[str] = ("en", "fr"),
     length: int = 30,
@@ -49,7 +49,7 @@ def characters(
     ----------
     Speer, wordfreq 3, doi:10.5281/zenodo.7199437.
 
-    >>> problem = characters("fr", length=12, top=100)
+    >>> problem = character_models("fr", length=12, top=100)
     >>> after_q = problem.conditional.conditional((LETTERS.index("q"), *[None] * 11), 1)
     >>> LETTERS[max(after_q, key=after_q.get)]
     'u'

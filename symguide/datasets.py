@@ -14,6 +14,7 @@ from math import lcm, log10
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
+from symguide.characters import character_models
 from symguide.errors import DataError
 from symguide.mixture import ClassMixture, Problem
 from symguide.products import ProductLaw
@@ -43,20 +44,20 @@ class Dataset:
     Attributes
     ----------
     factory
-        What makes the mixture; its keyword parameters all have defaults.
+        What makes the mixture, or the pair of laws; its keyword parameters all have defaults.
     description, source
         One line on what it is, and whom to cite.
     target
-        The class guided to unless another is asked for.
+        The class guided to unless another is asked for; ``None`` for pairs.
 
     >>> DATASETS["hypercubes"].parameters
     {'D': 5, 'side': 3, 'overlap': 1}
     """
 
-    factory: Callable[..., ClassMixture]
+    factory: Callable[..., ClassMixture | Problem]
     description: str
     source: str
-    target: str
+    target: str | None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -67,21 +68,30 @@ class Dataset:
 def load(spec: str, target: str | None = None) -> Problem:
     """A built-in instance as a problem, guided to its default target or to another class.
 
-    See :func:`load_mixture` for how an instance is named.
+    See :func:`load_mixture` for how an instance is named. A pair of laws has no classes:
+
+    * ``characters:target=fr,languages=en+fr,length=30,top=5000``: Markov models of the letters of text, one language
+      against all; see :func:`symguide.characters.character_models`.
 
     Raises
     ------
     DataError
-        As :func:`load_mixture`, and for a target that is no class.
+        As :func:`load_mixture`, and for a target that is no class, or given for a pair.
 
     >>> problem = load("hypercubes:D=2,side=2,overlap=1")
     >>> problem.target, problem.vocabulary, problem.unconditional.weight((1, 1))
     ('high', 3, Fraction(1, 4))
     """
-    mixture = load_mixture(spec)
+    mixture = _made(spec)
+    if isinstance(mixture, Problem):
+        if target is not None:
+            raise DataError(
+                f"{mixture.name}: it is a pair of laws without classes, so target {target!r} has no meaning; drop it"
+            )
+        return mixture
     if target is None:
         only = next(iter(mixture.laws)) if len(mixture.laws) == 1 else None
-        target = only or DATASETS[_name(spec)].target
+        target = only or DATASETS[_name(spec)].target or ""
         if target not in mixture.laws:
             raise DataError(
                 f"{mixture.name}: the usual target {target!r} is not among its classes, so it is open where to guide; "
@@ -105,7 +115,8 @@ def load_mixture(spec: str) -> ClassMixture:
     Raises
     ------
     DataError
-        For an unknown name or key, a key given twice, a value that is impossible, and a missing extra.
+        For an unknown name or key, a key given twice, a value that is impossible, a missing extra, and for instances
+        that are pairs of laws.
 
     >>> load_mixture("interval-overlap").laws["low"].weight((4,))
     Fraction(1, 6)
@@ -113,6 +124,13 @@ def load_mixture(spec: str) -> ClassMixture:
     Traceback (most recent call last):
     symguide.errors.DataError: hypercubes: overlap is 3, but the side is 2, so the cubes cannot share as much; lower it
     """
+    found = _made(spec)
+    if isinstance(found, Problem):
+        raise DataError(f"{found.name}: it is a pair of laws, so there is no mixture; load it as a problem")
+    return found
+
+
+def _made(spec: str) -> ClassMixture | Problem:
     name, rest = _name(spec), spec.partition(":")[2]
     dataset, known = DATASETS[name], DATASETS[name].parameters
     given: dict[str, Any] = {}
@@ -165,8 +183,16 @@ def _languages(name: str, key: str, value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split("+"))
 
 
-_READERS: Mapping[str, Callable[[str, str, str], Any]] = {"patch": _patch, "languages": _languages}
-_EXAMPLES = {"patch": "2x3", "languages": "en+fr+de"}
+def _language(name: str, key: str, value: str) -> str:
+    return value
+
+
+_READERS: Mapping[str, Callable[[str, str, str], Any]] = {
+    "patch": _patch,
+    "languages": _languages,
+    "target": _language,
+}
+_EXAMPLES = {"patch": "2x3", "languages": "en+fr+de", "target": "fr"}
 
 
 def _at_least(name: str, lowest: int, **values: int) -> None:
@@ -280,6 +306,17 @@ def _words(length: int = 5, languages: tuple[str, ...] = ("en", "fr", "de"), top
     return _counted(26, length, classes, tuple(string.ascii_lowercase))
 
 
+def _characters(
+    target: str = "fr", languages: tuple[str, ...] = ("en", "fr"), length: int = 30, top: int = 5000
+) -> Problem:
+    _at_least("characters", 1, length=length, top=top)
+    if length > _MOST_POSITIONS:
+        raise DataError(
+            f"characters: length is {length}, more positions than the {_MOST_POSITIONS} that are carried; lower it"
+        )
+    return character_models(target, languages, length, top)
+
+
 def _digits(patch: tuple[int, int] = (2, 3), row: int = 3, column: int = 3) -> ClassMixture:
     """One class per digit: how often each pattern of a patch occurs, rows from ``row`` and columns from ``column``."""
     height, width = patch
@@ -349,6 +386,9 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
         "words": Dataset(_words, "the commonest words of some languages; a token is a letter", _WORDFREQ, "en"),
         "words-all": Dataset(_words_all, "all words of some languages; a token is a letter", _WORDFREQ, "en"),
         "digits": Dataset(_digits, "a patch of handwritten digits; a token is a pixel, inked or not", _DIGITS, "3"),
+        "characters": Dataset(
+            _characters, "text of one language against text of several, as a pair of Markov laws", _WORDFREQ, None
+        ),
     }
 )
 """Read-only: the built-in instances by name."""

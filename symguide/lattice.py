@@ -124,7 +124,7 @@ class Lattice:
             log_exits.append(log_exit)
             below = here
         log_exits.append(np.full(len(below), -np.inf))
-        return ArrayChain(self.states, self.offsets, tuple(incoming), np.concatenate(log_exits))
+        return ArrayChain(self.states, self.offsets, tuple(incoming), np.concatenate(log_exits), by_position=True)
 
     def tilted_law(self, w: float) -> Distribution:
         """``p_{z,w}(x) = g(x)/Σ g`` on the terminal contexts of the chain.

@@ -77,14 +77,15 @@ def lumped_results(
         coarse = array_chain(lumps.over(FLOATS, strength))
     except StrengthError:
         coarse = chain  # its exit rates are logarithms, so they do not overflow
-    terminal = _most_probable(histograms, masses, top if histograms.support_size > MAX_LISTED else None)
+    whole = histograms.support_size <= MAX_LISTED
+    terminal = _most_probable(histograms, masses, None if whole else top)
     found = _functionals(problem, histograms, masses, strength, last_reveal(chain).mean)
     if not fractions:
-        return [Result(w, None, None, None, None, terminal, None, found, None)]
+        return [Result(w, None, None, None, None, terminal, None, found, None, whole=whole)]
     results = []
     for u in fractions:
         tv, log_tv, log_minus_log_tv, notes = tv_at(coarse, u)
-        results.append(Result(w, u, tv, log_tv, log_minus_log_tv, terminal, None, found, None, notes))
+        results.append(Result(w, u, tv, log_tv, log_minus_log_tv, terminal, None, found, None, notes, whole))
     return results
 
 

@@ -52,7 +52,9 @@ class MarkovLaw(Law):
     rescaled: bool = False
 
     @classmethod
-    def of(cls, initial: Any, transitions: Any, length: int | None = None, name: str = "Markov law") -> "MarkovLaw":
+    def of(
+        cls, initial: Any, transitions: Any, length: int | None = None, name: str = "Markov law", decimal: bool = False
+    ) -> "MarkovLaw":
         """The law of an initial law and one transition matrix, or one for every pair of neighbours.
 
         Exact rows must sum to one exactly; where floats stand, all becomes floats, and rows that miss one by at most
@@ -68,6 +70,8 @@ class MarkovLaw(Law):
             ``D``; known without it where there is a matrix for every pair of neighbours.
         name
             What errors call the law.
+        decimal
+            Whether exact numbers may have been rounded: rows that miss one by at most 1e-12 are divided by their sum.
 
         Raises
         ------
@@ -106,8 +110,8 @@ class MarkovLaw(Law):
             )
         if start.dtype != steps.dtype:
             start, steps = start.astype(float), steps.astype(float)
-        start, first = normalise_rows(start[None], lambda _: f"{name}: initial probabilities")
-        steps, later = normalise_rows(steps, lambda where: f"{name}: transitions {_row_name(where)}", empty=True)
+        start, first = normalise_rows(start[None], lambda _: f"{name}: initial probabilities", decimal=decimal)
+        steps, later = normalise_rows(steps, lambda where: f"{name}: transitions {_row_name(where)}", True, decimal)
         law = cls(size, count, _frozen(start[0]), _frozen(steps), first or later)
         law._refuse_dead_ends(name)
         return law

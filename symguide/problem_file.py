@@ -1,7 +1,7 @@
 """Problem files: class mixtures and pairs of laws as JSON, read exactly and never evaluated."""
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Any
 
 from symguide.errors import DataError, NotExactError
 from symguide.law import Law, TableLaw
+from symguide.markov import MarkovLaw
 from symguide.mixture import ClassMixture, Problem
 from symguide.number import canonical_string, is_exact, read_number
 from symguide.numeral import LONGEST
@@ -57,9 +58,11 @@ def parse_problem(text: str, target: str | None = None, name: str = "problem") -
 
     A class mixture has the keys ``vocabulary``, ``length``, ``classes`` and optionally ``target`` and ``labels``; a
     single class is its own target. For two laws that need not come from one mixture, ``pair`` stands in place of
-    ``classes`` and ``target``. Numbers are integers, decimals, or texts such as ``"1/9"``, all read exactly. A law, or
-    the priors, in which decimals occur may miss one by 1e-12: it is then divided by its sum, exactly, and
-    ``Problem.notes`` says so.
+    ``classes`` and ``target``; its laws are lists of token tuples, or Markov laws along the positions, as
+    ``{"initial": [π_0, …], "transitions": [[P_00, …], …]}`` with one matrix, or one for each pair of neighbours.
+
+    Numbers are integers, decimals, or texts such as ``"1/9"``, all read exactly. A law, or the priors, in which
+    decimals occur may miss one by 1e-12: it is then divided by its sum, exactly, and ``Problem.notes`` says so.
 
     Raises
     ------
@@ -198,9 +201,46 @@ def _pair(document: Mapping[str, Any], target: str | None, name: str) -> Problem
             f"{name}: it holds a pair of laws without classes, so target {target!r} has no meaning; drop it"
         )
     grid = document["vocabulary"], document["length"]
-    laws = {key: _law(document["pair"][key], grid, f"{name}: {key} law") for key in ("conditional", "unconditional")}
+    laws = {
+        key: _pair_law(document["pair"][key], grid, f"{name}: {key} law") for key in ("conditional", "unconditional")
+    }
     notes = tuple(f"the {key} law was divided by its sum" for key, law in laws.items() if law.rescaled)
     return Problem(laws["conditional"], laws["unconditional"], labels=_labels(document, name), name=name, notes=notes)
+
+
+def _pair_law(given: Any, grid: tuple[int, int], where: str) -> TableLaw | MarkovLaw:
+    """A law listed by its support or, as an object, a Markov law along the positions."""
+    if not isinstance(given, dict):
+        return _law(given, grid, where)
+    _check_object(given, where, {"initial", "transitions"})
+    for key in ("initial", "transitions"):
+        if not isinstance(given[key], list):
+            raise DataError(f"{where}: {key} is {_show(given[key])}, so it holds no probabilities; write a list")
+    numbers = list(_flat([given["initial"], given["transitions"]]))
+    for number in numbers:
+        _scalar(number, f"{where}: a probability")
+    # One matrix is a list of rows, several are a list of matrices.
+    length = grid[1] if _depth(given["transitions"]) < 3 else None
+    rounded = any(map(_is_decimal, numbers))
+    law = MarkovLaw.of(given["initial"], given["transitions"], length, where, decimal=rounded)
+    if (law.vocabulary, law.length) != grid:
+        raise DataError(
+            f"{where}: its matrices speak of (N, D) = {(law.vocabulary, law.length)}, the file of {grid}; "
+            "give both one grid"
+        )
+    return law
+
+
+def _flat(values: list[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _depth(value: Any) -> int:
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _law(entries: Any, grid: tuple[int, int], where: str) -> TableLaw:
@@ -304,7 +344,7 @@ def write_problem(data: Problem | ClassMixture, target: str | None = None) -> st
             raise DataError(f"{name}: a problem has its target already, so {target!r} would be lost; leave it out")
         if data.target is None and data.prior is None:
             laws = {"conditional": data.conditional, "unconditional": data.unconditional}
-            pair = {key: _spell_law(law, f"{name}: {key} law") for key, law in laws.items()}
+            pair = {key: _spell_pair_law(law, f"{name}: {key} law") for key, law in laws.items()}
             return _layout({**_heading(data.conditional, None, data.labels), "pair": pair}) + "\n"
         data, target = data.classes or _two_classes(data), data.target
     elif target is not None and target not in data.laws:
@@ -375,6 +415,16 @@ def _spell(value: object, what: str) -> str | float:
 def _spell_law(law: Law, where: str) -> list[list[Any]]:
     weights = _table(law, where).weights
     return [[list(tokens), _spell(weight, f"{where}: weight of {list(tokens)}")] for tokens, weight in weights.items()]
+
+
+def _spell_pair_law(law: Law, where: str) -> Any:
+    if not isinstance(law, MarkovLaw):
+        return _spell_law(law, where)
+    return {key: _spell_array(getattr(law, key).tolist(), f"{where}: {key}") for key in ("initial", "transitions")}
+
+
+def _spell_array(values: Any, what: str) -> Any:
+    return [_spell_array(part, what) for part in values] if isinstance(values, list) else _spell(values, what)
 
 
 def _heading(law: Law, target: str | None, labels: tuple[str, ...] | None) -> dict[str, Any]:

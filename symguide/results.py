@@ -74,6 +74,8 @@ class Result:
     ----------
     notes
         What a reader of these numbers must know.
+    whole
+        Whether ``terminal`` lists every token tuple of positive probability.
 
     >>> from symguide.answers import answer
     >>> from symguide.datasets import load
@@ -91,6 +93,7 @@ class Result:
     functionals: Mapping[str, Quantity | None]
     dead: Quantity | None
     notes: tuple[str, ...] = ()
+    whole: bool = True
 
 
 def functionals(

@@ -57,7 +57,7 @@ def _refuse_bad(values: np.ndarray, bad: np.ndarray, what: str, why: str) -> Non
 
 
 def normalise_rows(
-    rows: np.ndarray, what: Callable[[tuple[int, ...]], str], empty: bool = False
+    rows: np.ndarray, what: Callable[[tuple[int, ...]], str], empty: bool = False, decimal: bool = False
 ) -> tuple[np.ndarray, bool]:
     """Rows, along the last axis, divided by their sums where rounding made them miss one, and whether any was.
 
@@ -69,11 +69,13 @@ def normalise_rows(
         The name of a row, given its index.
     empty
         Whether zero rows may stay.
+    decimal
+        Whether fractions may have been rounded too, as decimals are.
 
     Raises
     ------
     DataError
-        For rows that do not sum to one, floats up to 1e-12.
+        For rows that do not sum to one, floats and decimals up to 1e-12.
 
     >>> normalise_rows(np.array([[0.5, 0.5], [0.0, 0.9]]), lambda row: f"entries of row {row[0]}")
     Traceback (most recent call last):
@@ -83,10 +85,11 @@ def normalise_rows(
     off = (sums != 1) & ~(empty & (sums == 0))
     if not off.any():
         return rows, False
-    wrong = off if rows.dtype == object else np.abs(sums - 1) * off > float(SUM_TOLERANCE)
+    tolerance = SUM_TOLERANCE if rows.dtype == object else float(SUM_TOLERANCE)
+    wrong = off if rows.dtype == object and not decimal else np.abs(sums - 1) * off > tolerance
     if wrong.any():
         where = tuple(np.argwhere(wrong)[0])
         raise DataError(
             f"{what(where[:-1])} sum to {shown(sums[where])}, not to 1, so they are no probabilities; rescale them"
         )
-    return rows / np.where(sums == 0, 1.0, sums), True
+    return rows / np.where(sums == 0, 1, sums), True

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -24,6 +25,11 @@ __all__ = [
     "token_text",
     "verdict_text",
 ]
+
+_SHORT = 16
+"""Bare tokens up to which a context is spelled out."""
+_NARROWEST = 24
+"""Columns of a terminal that labels keep in any case."""
 
 VERDICT_STYLES: Mapping[Verdict, str] = {
     Verdict.REFUTED: "bold white on red",
@@ -52,6 +58,8 @@ class _Console(Console):
 def token_text(problem: Problem, context: Context) -> str:
     """A context as people read it: one-character labels make words, others stand apart, bare tokens make a tuple.
 
+    Long tuples are told by their runs: ``(3 ×36, M ×4)``.
+
     >>> from symguide.mixture import ClassMixture
     >>> spelled = ClassMixture.of(2, 2, {"a": (1, {(0, 1): 1})}, labels=("n", "o")).problem("a")
     >>> token_text(spelled, (0, 1)), token_text(spelled, (None, 1))
@@ -59,10 +67,16 @@ def token_text(problem: Problem, context: Context) -> str:
     """
     labels = problem.labels
     if labels is None:
-        return format_context(context)
+        return format_context(context) if len(context) <= _SHORT else _runs(context)
     if all(len(label) == 1 for label in labels):
-        return "".join("_" if token is None else labels[token] for token in context)
+        return "".join("_" if token is None else labels[token].replace(" ", "␣") for token in context)
     return " ".join(MASK if token is None else labels[token] for token in context)
+
+
+def _runs(context: Context) -> str:
+    """A long context by its runs: ``(3 ×36, M ×4)``."""
+    runs = [(MASK if token is None else str(token), len(list(run))) for token, run in groupby(context)]
+    return "(" + ", ".join(token if count == 1 else f"{token} ×{count}" for token, count in runs) + ")"
 
 
 def verdict_text(verdict: Verdict) -> Text:
@@ -117,7 +131,11 @@ def side_by_side(
     def wide(column: Column, parts: Sequence[int]) -> int:
         return gap + max([len(column.title), *(line.cell_len for line in column.lines(parts))])
 
-    room = width - 2 - max(len(labels[0]), *(label.cell_len for label in labels[1]))
+    narrowest = max((wide(c, choices[-1]) for c in columns), default=0)
+    longest = max(len(labels[0]), *(label.cell_len for label in labels[1]))
+    # Long labels wrap, numbers never.
+    label_width = min(longest, max(_NARROWEST, width - 2 - narrowest))
+    room = width - 2 - label_width
     parts = next((p for p in choices if sum(wide(c, p) for c in columns) <= room), choices[-1])
     blocks: list[list[Column]] = [[]]
     used = 0
@@ -130,9 +148,9 @@ def side_by_side(
     tables: list[RenderableType] = [heading]
     for block in blocks:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False)
-        table.add_column(labels[0], style="bold", no_wrap=True)
+        table.add_column(labels[0], style="bold", width=label_width + gap - 1, overflow="fold")
         for column in block:
-            table.add_column(Text(column.title), no_wrap=True)
+            table.add_column(Text(column.title), no_wrap=True, min_width=wide(column, parts) - gap)
         lines = [column.lines(parts) for column in block]
         for row, label in enumerate(labels[1]):
             table.add_row(label, *(cells[row] for cells in lines))

@@ -1,7 +1,8 @@
 """The law of a chain at many times, for chains of any size and stiffness, with an error estimate.
 
-Where ``Λ s`` is moderate: uniformisation, a sum of positive terms that keeps the relative accuracy of small
-probabilities. Where it is large: the inverse Laplace transform by quadrature on a hyperbola around the exit rates,
+Early on: uniformisation, a sum of positive terms that keeps the relative accuracy of small probabilities. Later: sums
+of exponentials, where gaps between exit rates allow. Else, where ``Λ s`` is moderate uniformisation, and where it is
+large the inverse Laplace transform by quadrature on a hyperbola around the exit rates,
 whose error is absolute and does not know how stiff the chain is.
 """
 
@@ -14,14 +15,17 @@ from typing import overload
 
 import numpy as np
 
-from symguide.array_chain import ArrayChain, Incoming
+from symguide.array_chain import ArrayChain, Incoming, add_rows
 from symguide.divided_differences import exp_dd_float
 from symguide.errors import ChainTooLargeError, ClockError, DataError
+from symguide.partial_fractions import PartialFractions, partial_fractions
 
 __all__ = ["METHODS", "Survival", "Trajectory", "survival", "trajectory"]
 
-METHODS = ("closed form", "uniformisation", "contour")
-"""How a trajectory may be computed; closed forms for one and two reveals only."""
+METHODS = ("closed form", "partial fractions", "uniformisation", "contour")
+"""How a trajectory may be computed; closed forms for one and two reveals only, partial fractions for chains of contexts
+by position.
+"""
 
 GENTLE, MODERATE, DEEP = 30.0, 200.0, 16
 """``max Λ · s`` up to which uniformisation is taken, for all states and for TV alone, and the number of reveals beyond
@@ -46,6 +50,15 @@ MAX_BYTES = 4 * 2**30
 _NODE_BYTES = 48
 # For each context and node: a transform, and what its sum over nodes makes of it.
 
+EARLY = 3.0
+"""``max Λ · s`` up to which partial fractions would cancel."""
+
+FEW = 8
+"""Reveals up to which partial fractions are tried, of which there are ``2^k`` for each context."""
+
+SHARP = 1e-12
+"""Bound on the error of partial fractions up to which they are taken."""
+
 CLEAR = 1e-12
 """Relative error up to which TV is taken from one contour for all contexts."""
 
@@ -61,9 +74,11 @@ _LOG_ONLY = 1e15
 MAX_STEPS = 10_000
 """Steps of a uniformisation; more are left to the contour."""
 
-_BLOCK = 32
+_BLOCK, _PROBES = 32, 8
 _EPSILON = float(np.finfo(float).eps)
-_CLOSED, _CANCELS = 1e100, 0.05
+_CLOSED, _CANCELS = 1e100, 0.02
+_ROOM = 600.0
+"""Means whose Poisson weights are normal doubles from the first on."""
 _LEAST = 1e-290
 """Doubles below may have lost digits to underflow."""
 
@@ -88,8 +103,8 @@ class Trajectory:
     >>> from symguide.datasets import load
     >>> from symguide.lattice import lattice
     >>> from symguide.tilt import guidance
-    >>> trajectory(lattice(guidance(load("hypercubes-5d"))).at(1.0), [0.5, 5000.0]).methods
-    ('uniformisation', 'contour')
+    >>> trajectory(lattice(guidance(load("hypercubes-5d"))).at(1.0), [0.1, 5000.0]).methods
+    ('uniformisation', 'partial fractions')
     """
 
     clocks: np.ndarray
@@ -127,7 +142,8 @@ class Survival:
 def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: str | None = None) -> Trajectory:
     """``P_x(s)`` of every state at every time.
 
-    One or two reveals have closed forms, sums of positive terms. Uniformisation,
+    One or two reveals have closed forms, sums of positive terms. Partial fractions are sums of exponentials, taken
+    where they cancel little; their error is a bound. Uniformisation,
     ``P(s) = Σ_n e^{−qs} (qs)^n/n! · (I + A/q)^n P(0)`` with ``q = max Λ``, adds positive numbers: its error is
     truncation, bounded by the Poisson tail, and rounding. The contour is
     ``P(s) = (1/2πi) ∫ e^{zs} (z − A)^{-1} P(0) dz`` on ``z = μ(1 + sin(iθ − a))``, one triangular sweep a node; its
@@ -167,18 +183,52 @@ def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: 
     if method not in (None, *METHODS):
         raise DataError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
     _require_memory(chain, 8 * (2 * len(times) + _BLOCK) + _NODE_BYTES * (NODES + 6), f" at {len(times)} times")
+    fractions = None
+    if method is None:
+        chosen, fractions = _choose(chain, times)
+    else:
+        chosen = np.full(len(times), method)
+
+    def exponentials(chain: ArrayChain, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sums = partial_fractions(chain) if fractions is None else fractions
+        return np.maximum(sums.at(at), 0.0), _bound(sums, at)
+
+    laws = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
+    if len(times) and times.min() > 0 and len(set(chosen)) == 1:
+        return Trajectory(times, *laws[chosen[0]](chain, times), tuple(chosen.tolist()))
     out, error = np.zeros((chain.size, len(times))), np.zeros(len(times))
     out[0, times == 0] = 1.0
-    fastest = float(chain.exits.max(initial=0.0))
-    if method is None and chain.depth <= 2 and fastest < _CLOSED:
-        method = "closed form"
-    gentle = np.where(fastest * times <= (MAX_STEPS if chain.depth > DEEP else GENTLE), METHODS[1], METHODS[2])
-    chosen = gentle if method is None else np.full(len(times), method)
-    for name, law in zip(METHODS, (_closed_form, _uniformised, _on_contours), strict=True):
+    for name, law in laws.items():
         members = np.flatnonzero((times > 0) & (chosen == name))
         if len(members):
             out[:, members], error[members] = law(chain, times[members])
     return Trajectory(times, out, error, tuple(chosen.tolist()))
+
+
+def _choose(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, PartialFractions | None]:
+    """A method for every time, and what was computed to find it."""
+    fastest = float(chain.exits.max(initial=0.0))
+    if chain.depth <= 2 and fastest < _CLOSED:
+        return np.full(len(times), "closed form"), None
+    steps = fastest * times
+    limit = MAX_STEPS if chain.depth > DEEP else GENTLE
+    chosen = np.array([METHODS[2] if count <= limit else METHODS[3] for count in steps], dtype=object)
+    later = np.flatnonzero(steps > EARLY)
+    if not len(later) or not chain.by_position or chain.depth > FEW or fastest >= _CLOSED:
+        return chosen, None
+    try:
+        fractions = partial_fractions(chain)
+    except DataError:  # too many terms
+        return chosen, None
+    chosen[later[_bound(fractions, times[later]) <= SHARP]] = METHODS[1]
+    return chosen, fractions
+
+
+def _bound(fractions: PartialFractions, times: np.ndarray) -> np.ndarray:
+    """The error of partial fractions at the times, bounded by that at some earlier ones."""
+    order = np.sort(times)
+    probes = order[np.unique(np.linspace(0, len(order) - 1, _PROBES, dtype=int))]
+    return fractions.error(probes)[np.searchsorted(probes, times, side="right") - 1]
 
 
 def _is_moderate(chain: ArrayChain, time: float) -> bool:
@@ -299,7 +349,7 @@ def _closed_form(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.n
 def _uniformised(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The law at the times and its relative error, by a sum of positive terms."""
     means, count = _means(chain, times)
-    weights = np.stack([_poisson(float(mean), count) for mean in means])
+    weights = _poisson(means, count)
     out = np.zeros((chain.size, len(times)))
     jumped = _jumped(chain, count)
     for begin in range(0, count, _BLOCK):
@@ -312,7 +362,7 @@ def _uniformised_survival(chain: ArrayChain, time: float) -> Survival:
     means, count = _means(chain, np.array([time]))
     split = _split(chain)
     totals = np.stack([split(law) for law in _jumped(chain, count)], axis=1)
-    remaining, absorbed = (totals @ _poisson(float(means[0]), count)).tolist()
+    remaining, absorbed = (totals @ _poisson(means, count)[0]).tolist()
     error = 2.0 * count * _EPSILON
     if remaining < 0.5:
         return _from_log_tv(log(remaining), error)
@@ -333,7 +383,10 @@ def _means(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, int]:
             f"uniformisation takes max Λ · s = {most:.3g} steps here, more than the limit of {MAX_STEPS}; "
             "use the method contour"
         )
-    return fastest * times, ceil(most + 9 * sqrt(most) + 30 + chain.depth)
+    # A sum over n of (n choose k) v m^n/n! is m^k/k! times an exponential series, whose tail is small soon for small m.
+    count = ceil(most + 9 * sqrt(most)) + 30
+    few = (n for n in range(1, count) if most == 0 or n * log(most) - lgamma(n + 1) < log(_EPSILON) - 3)
+    return fastest * times, next(few, count) + chain.depth
 
 
 def _jumped(chain: ArrayChain, count: int) -> Iterator[np.ndarray]:
@@ -349,13 +402,18 @@ def _jumped(chain: ArrayChain, count: int) -> Iterator[np.ndarray]:
         law = law * stay + np.bincount(targets, law[sources] * shares, minlength=chain.size)
 
 
-def _poisson(mean: float, count: int) -> np.ndarray:
-    """``e^{−m} m^n/n!`` for ``n < count``, by ratios from the mode."""
-    mode = min(int(mean), count - 1)
-    up = np.cumprod(mean / np.arange(mode + 1, count))
-    down = np.cumprod(np.arange(mode, 0, -1) / mean)[::-1]
-    weights = np.concatenate([down, [1.0], up])
-    return weights / weights.sum()
+def _poisson(means: np.ndarray, count: int) -> np.ndarray:
+    """``e^{−m} m^n/n!`` for ``n < count``, a row for every mean, by ratios from the mode."""
+    steps = np.arange(1, count)
+    rows = np.empty((len(means), count))
+    small = means < _ROOM
+    rows[small, 0] = np.exp(-means[small])
+    rows[small, 1:] = rows[small, :1] * np.cumprod(means[small, None] / steps, axis=1)
+    for row in np.flatnonzero(~small):
+        mode = min(int(means[row]), count - 1)
+        up, down = np.cumprod(means[row] / steps[mode:]), np.cumprod(steps[:mode][::-1] / means[row])[::-1]
+        rows[row] = np.concatenate([down, [1.0], up])
+    return rows / rows.sum(axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=64)
@@ -451,13 +509,8 @@ def _transforms(chain: ArrayChain, z: np.ndarray, passed: bool = False) -> np.nd
 
 def _inflow(values: np.ndarray, sources: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """``Σ_m rate · value`` of the sources, row by row."""
-    out = np.zeros((len(sources), values.shape[1]), dtype=values.dtype)
-    for column in range(sources.shape[1]):
-        rows = np.flatnonzero(rates[:, column])
-        if len(rows) == len(sources):
-            out += values[sources[:, column]] * rates[:, column, None]
-        else:
-            out[rows] += values[sources[rows, column]] * rates[rows, column, None]
+    out = np.empty((len(sources), values.shape[1]), dtype=values.dtype)
+    add_rows(out, values, sources, rates)
     return out
 
 

@@ -12,12 +12,13 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.second_route import ball, guided
+from markov_pairs import random_law
 from strategies import HARD, RULE_NAMES, Instance, instances, mask_fractions, mixture, pair, uniform
 
 from symguide.answers import PATHS, Quantity, answer
 from symguide.datasets import load
 from symguide.errors import ChainTooLargeError, ClockError, DataError, NotExactError, StrengthError, SymguideError
-from symguide.mixture import ClassMixture
+from symguide.mixture import ClassMixture, Problem
 
 HALF = Fraction(1, 2)
 CONTEXT_PATHS = [path for path in PATHS if path in ("exact", "symbolic", "array")]
@@ -323,7 +324,9 @@ def test_bad_fractions(value: Any) -> None:
 
 
 def test_other_refusals() -> None:
-    with pytest.raises(SymguideError, match="path 'magic' is unknown; choose one of exact, symbolic, lumped, array"):
+    with pytest.raises(
+        SymguideError, match="path 'magic' is unknown; choose one of exact, symbolic, lumped, markov, array"
+    ):
         answer(HARD["xor"].problem, [Fraction(0)], path="magic")
     with pytest.raises(SymguideError, match="guidance rule 'cfg' is unknown"):
         answer(HARD["xor"].problem, [Fraction(0)], rule="cfg")
@@ -405,3 +408,51 @@ def test_fractions_next_to_the_start() -> None:
     # (1 − u)³ Π Λ/3! summed over reveal orders, to first order.
     (exact,) = answer(HARD["three tokens"].problem, [Fraction(3)], [nearly], path="exact").results
     assert found.log_minus_log_tv == pytest.approx(exact.log_minus_log_tv, rel=1e-13)
+
+
+# --- Markov pairs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+@pytest.mark.parametrize("w", [Fraction(-1, 2), Fraction(0), Fraction(1), Fraction(4)])
+def test_markov_path_agrees_with_the_array_path(rule: str, w: Fraction) -> None:
+    rng = np.random.default_rng(5)
+    pair = Problem(random_law(rng, 2, 6), random_law(rng, 2, 6), name="chains")
+    gaps = answer(pair, [w], [Fraction(1, 3)], rule, path="markov", top=4)
+    contexts = answer(pair, [w], [Fraction(1, 3)], rule)
+    assert (gaps.path, contexts.path) == ("markov", "array")
+    mine, theirs = gaps.results[0], contexts.results[0]
+    assert theirs.whole and not mine.whole
+    assert len(mine.terminal) == 4
+    for x, quantity in mine.terminal.items():
+        assert quantity.value == pytest.approx(theirs.terminal[x].value, rel=1e-11)
+    assert mine.tv.value == pytest.approx(theirs.tv.value, rel=1e-8)
+    assert mine.log_minus_log_tv == pytest.approx(theirs.log_minus_log_tv, rel=1e-6)
+    clock = mine.functionals["mean_unmasking_clock"].value
+    assert clock == pytest.approx(theirs.functionals["mean_unmasking_clock"].value, rel=1e-8)
+
+
+def test_long_markov_pairs_take_their_path() -> None:
+    rng = np.random.default_rng(6)
+    pair = Problem(random_law(rng, 4, 40), random_law(rng, 4, 40), name="chains")
+    (result,) = (found := answer(pair, [Fraction(0)], [Fraction(1, 10)], top=2)).results
+    assert found.path == "markov"
+    assert result.tv.value == pytest.approx(1 - 0.9**40, rel=1e-9)
+    assert result.functionals["mean_unmasking_clock"].value == pytest.approx(sum(1 / k for k in range(1, 41)), rel=1e-8)
+    by_place = Problem(random_law(rng, 4, 40, homogeneous=False), random_law(rng, 4, 40), name="chains")
+    (result,) = (found := answer(by_place, [Fraction(1)], [Fraction(1, 10)], top=2)).results
+    assert result.tv is None and result.functionals["mean_unmasking_clock"] is None
+    assert any("transitions depend on the position" in note for note in found.notes)
+
+
+def test_refusals_of_markov_pairs() -> None:
+    rng = np.random.default_rng(7)
+    pair = Problem(random_law(rng, 4, 40), random_law(rng, 4, 40), name="chains")
+    with pytest.raises(ChainTooLargeError, match=r"over 4\^40 sequences.*--top"):
+        answer(pair, [1])
+    with pytest.raises(DataError, match="not listed for Markov pairs"):
+        answer(pair, [1], [Fraction(1, 2)], states=True, top=1)
+    with pytest.raises(DataError, match="not both Markov"):
+        answer(load("xor"), [1], path="markov")
+    with pytest.raises(NotExactError, match="needs exact data"):
+        answer(pair, [1], path="exact")

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from symguide import datasets
+from symguide.case import fingerprint
 from symguide.datasets import DATASETS, load, load_mixture
 from symguide.errors import DataError
 from symguide.law import TableLaw
+from symguide.markov import MarkovLaw
 
 GRIDS: Mapping[str, tuple[int, int, int, str]] = {
     "interval-disjoint": (10, 1, 2, "high"),
@@ -31,7 +33,10 @@ GRIDS: Mapping[str, tuple[int, int, int, str]] = {
 }
 """Vocabulary, length, number of classes, default target."""
 
-EXTRAS = {"words": "wordfreq", "words-all": "wordfreq", "digits": "sklearn.datasets"}
+EXTRAS = {"words": "wordfreq", "words-all": "wordfreq", "digits": "sklearn.datasets", "characters": "wordfreq"}
+
+PAIRS = ("characters",)
+"""Instances that are pairs of laws."""
 
 
 def need(name: str) -> ModuleType:
@@ -43,12 +48,12 @@ def weights(spec: str, key: str) -> Mapping[tuple[int, ...], Any]:
 
 
 def test_every_dataset_is_covered():
-    assert GRIDS.keys() == DATASETS.keys()
+    assert {*GRIDS, *PAIRS} == DATASETS.keys()
     with pytest.raises(TypeError):
         DATASETS["mine"] = DATASETS["xor"]  # pyright: ignore[reportIndexIssue]
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", GRIDS)
 def test_dataset_is_an_exact_mixture_with_a_source(name: str):
     if name in EXTRAS:
         need(name)
@@ -72,6 +77,9 @@ def test_loading_twice_gives_the_same_problem(name: str):
     if name in EXTRAS:
         need(name)
     first, second = load(name), load(name)
+    assert fingerprint(first) == fingerprint(second)
+    if name in PAIRS:  # Markov laws hold arrays
+        return
     assert first == second
     assert list(first.conditional.weights) == list(second.conditional.weights)  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -213,6 +221,20 @@ def test_digits_count_a_binarised_patch():
     assert load_mixture("digits").laws == load_mixture("digits:column=3,row=3,patch=2x3").laws
 
 
+def test_character_models_are_a_pair_of_markov_laws():
+    need("characters")
+    problem = load("characters:target=de,languages=de+en,length=7,top=50")
+    assert isinstance(problem.conditional, MarkovLaw) and isinstance(problem.unconditional, MarkovLaw)
+    assert (problem.vocabulary, problem.length, problem.target, problem.prior) == (27, 7, None, None)
+    assert problem.name == "characters:target=de,languages=de+en,length=7,top=50"
+    assert problem.source == DATASETS["characters"].source
+    assert DATASETS["characters"].target is None
+    with pytest.raises(DataError, match="it is a pair of laws without classes, so target 'de' has no meaning"):
+        load("characters", "de")
+    with pytest.raises(DataError, match="it is a pair of laws, so there is no mixture"):
+        load_mixture("characters:top=50")
+
+
 def test_target_of_choice():
     assert load("squares-overlap", "low").conditional == load_mixture("squares-overlap").laws["low"]
     with pytest.raises(DataError, match="there is no class 'middle'; choose one of 'low', 'high'"):
@@ -252,6 +274,9 @@ def test_default_target_that_is_not_among_the_classes():
         ("words:length=0", "length is 0"),
         ("words:top=0", "top is 0"),
         ("words-all:top=3", "words-all: there is no parameter 'top'.*takes length, languages"),
+        ("characters:length=0", "characters: length is 0"),
+        ("characters:length=99999", "more positions than the 10000"),
+        ("characters:target=xx", "characters: target 'xx' is not among the languages en, fr"),
         ("digits:patch=2", "patch is '2'.*2x3"),
         ("digits:patch=0x3", "height is 0"),
         ("digits:patch=9x1,row=0", "patch of 9x1 at row 0, column 3 leaves the image of 8x8"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markov_pairs import HALVES, markov_laws
 
 from symguide.chain import guided_chain
-from symguide.characters import LETTERS, characters
+from symguide.characters import LETTERS, character_models
 from symguide.errors import ChainTooLargeError, DataError
 from symguide.logarithms import log_matmul
 from symguide.markov import MarkovLaw
@@ -143,8 +143,8 @@ BAD: dict[str, tuple[Any, str]] = {
     "fit: count": (lambda: MarkovLaw.fit({(0, 1): -2}, 2, 3), r"count of \[0, 1\] is -2"),
     "fit: unseen": (lambda: MarkovLaw.fit([(0, 1)], 2, 3), "token 1 is reached at position 1.*smoothing > 0"),
     "fit: vocabulary": (lambda: MarkovLaw.fit([(0, 1)], 0, 3), "vocabulary is 0"),
-    "characters: target": (lambda: characters("de"), "target 'de' is not among the languages en, fr"),
-    "characters: language": (lambda: characters("xx", ("en", "xx")), "wordfreq has no list for language 'xx'"),
+    "characters: target": (lambda: character_models("de"), "target 'de' is not among the languages en, fr"),
+    "characters: language": (lambda: character_models("xx", ("en", "xx")), "wordfreq has no list for language 'xx'"),
 }
 
 
@@ -195,11 +195,11 @@ def test_logarithms_survive_underflow() -> None:
 
 
 def test_character_models_know_their_languages() -> None:
-    problem = characters("fr", ("en", "fr"), length=40, top=500)
+    problem = character_models("fr", ("en", "fr"), length=40, top=500)
     french, both = problem.conditional, problem.unconditional
     assert isinstance(french, MarkovLaw) and isinstance(both, MarkovLaw)
     assert french.is_homogeneous and french.is_exact and (french.transitions > 0).all()
-    english = characters("en", ("en", "fr"), length=40, top=500).conditional
+    english = character_models("en", ("en", "fr"), length=40, top=500).conditional
     letter = LETTERS.index
     assert english.between(0, 1)[letter("t"), letter("h")] > 5 * french.between(0, 1)[letter("t"), letter("h")]
     # The words of all languages in equal parts: between the two, whatever the pair of letters.
@@ -208,4 +208,4 @@ def test_character_models_know_their_languages() -> None:
         np.maximum(english.transitions, french.transitions),
     )
     assert ((lower <= both.transitions) & (both.transitions <= upper)).all()
-    assert characters("fr", length=40, top=500).labels == LETTERS
+    assert character_models("fr", length=40, top=500).labels == LETTERS

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markov_pairs import markov_pairs
 from strategies import Instance, instances
 
 from symguide.errors import DataError, NotExactError, SymguideError
 from symguide.law import Law, TableLaw
+from symguide.markov import MarkovLaw
 from symguide.mixture import ClassMixture, Problem
 from symguide.problem_file import parse_problem, read_problem, write_problem
 
@@ -332,7 +335,8 @@ def test_missing_keys_of_a_class(key: str):
     ("path", "value", "message"),
     [
         (("pair",), [], "pair is []"),
-        (("pair", "conditional"), {}, "conditional law: the law is {}"),
+        (("pair", "conditional"), "x", "conditional law: the law is 'x'"),
+        (("pair", "conditional"), {}, "conditional law: key 'initial' is missing"),
         (("pair", "conditional"), [[[2], 1]], "conditional law: token 2 in [2] is outside the vocabulary 0..1"),
         (("pair", "conditional"), [[[0, 0], 1]], "conditional law: tokens [0, 0] have length 2, but the law has 1"),
         (("pair", "conditional"), [[[0], "1/2"]], "conditional law: the weights sum to 1/2"),
@@ -426,6 +430,52 @@ def test_round_trip_of_mixtures_labels_and_names(instance: Instance, names: list
     for target in laws:
         assert parse_problem(write_problem(mixture, target), name="mixture") == mixture.problem(target)
         assert parse_problem(write_problem(mixture), target, name="mixture") == mixture.problem(target)
+
+
+@settings(max_examples=60)
+@given(markov_pairs())
+def test_round_trip_of_markov_pairs(pair: Problem):
+    text = write_problem(pair)
+    read = parse_problem(text)
+    for mine, theirs in ((read.conditional, pair.conditional), (read.unconditional, pair.unconditional)):
+        assert isinstance(mine, MarkovLaw) and isinstance(theirs, MarkovLaw)
+        assert (mine.vocabulary, mine.length) == (theirs.vocabulary, theirs.length)
+        assert mine.initial.tolist() == theirs.initial.tolist()
+        assert mine.transitions.tolist() == theirs.transitions.tolist()
+    assert write_problem(read) == text
+
+
+@pytest.mark.parametrize(
+    ("law", "message"),
+    [
+        ({"initial": ["1/2", "1/2"]}, "key 'transitions' is missing"),
+        ({"initial": ["1/2", "1/2"], "transition": []}, "did you mean 'transitions'"),
+        ({"initial": "1/2", "transitions": [[1]]}, "initial is '1/2', so it holds no probabilities"),
+        ({"initial": [None, 1], "transitions": [[1, 0], [0, 1]]}, "a probability is null"),
+        ({"initial": [True, 0], "transitions": [[1, 0], [0, 1]]}, "a probability is true"),
+        ({"initial": ["1/2", "1/2"], "transitions": [["1/2", "1/3"], [0, 1]]}, "from token 0 sum to 5/6"),
+        ({"initial": ["1/2", "1/2"], "transitions": [[0.5, 0.4999], [0, 1]]}, "from token 0 sum to 9999/10000"),
+        ({"initial": ["1/2", "1/2"], "transitions": [[1, -1], [0, 1]]}, "is -1: a probability is never negative"),
+        ({"initial": [1], "transitions": [[1]]}, r"its matrices speak of \(N, D\) = \(1, 3\), the file of \(2, 3\)"),
+        ({"initial": [1, 0], "transitions": [[[1, 0], [0, 1]]]}, r"of \(N, D\) = \(2, 2\), the file of \(2, 3\)"),
+        ({"initial": [1, 0], "transitions": [[1, 0], [0]]}, "ragged"),
+        ({"initial": [1, 0], "transitions": []}, "the transitions have shape"),
+        ({"initial": [1, 0], "transitions": [["x", 0], [0, 1]]}, "text is never evaluated"),
+    ],
+)
+def test_markov_laws_that_are_none(law: Any, message: str):
+    good = {"initial": ["1/2", "1/2"], "transitions": [["1/2", "1/2"], [0, 1]]}
+    pair = {"conditional": law, "unconditional": good}
+    assert re.search(message, refusal(json.dumps({"vocabulary": 2, "length": 3, "pair": pair})))
+
+
+def test_decimals_of_markov_laws_may_have_been_rounded():
+    third = {"initial": [0.5, 0.5], "transitions": [[0.333333333333, 0.666666666666], [0, 1]]}
+    pair = {"conditional": third, "unconditional": third}
+    problem = parse_problem(json.dumps({"vocabulary": 2, "length": 3, "pair": pair}))
+    assert isinstance(problem.conditional, MarkovLaw)
+    assert problem.conditional.transitions[0].tolist() == [Fraction(1, 3), Fraction(2, 3)]
+    assert len(problem.notes) == 2
 
 
 def test_written_files_are_plain_and_stable():

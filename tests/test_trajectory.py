@@ -279,7 +279,7 @@ def test_many_times_at_once() -> None:
     times = np.concatenate([[0.0], np.geomspace(1e-9, 100, 40), [3.0, 0.0]])
     together = trajectory(chain, times)
     assert together.clocks.tolist() == times.tolist()
-    assert set(together.methods) == {"uniformisation", "contour"}
+    assert set(together.methods) == {"uniformisation", "partial fractions"}
     assert together.probabilities[:, 0].tolist() == [1.0] + [0.0] * (chain.size - 1)
     for column in (0, 1, 17, 40, 41, 42):
         alone = trajectory(chain, [times[column]])
@@ -319,7 +319,8 @@ def test_bad_times(time: float) -> None:
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = lattice(guidance(load("hypercubes-5d"))).at(30.0)
     with pytest.raises(
-        DataError, match="method 'magic' is unknown; choose one of closed form, uniformisation, contour"
+        DataError,
+        match="method 'magic' is unknown; choose one of closed form, partial fractions, uniformisation, contour",
     ):
         trajectory(chain, [1.0], "magic")
     with pytest.raises(ChainTooLargeError, match=r"uniformisation takes max Λ · s = .* steps here"):
