@@ -194,8 +194,9 @@ def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: 
         return np.maximum(sums.at(at), 0.0), _bound(sums, at)
 
     laws = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
-    if len(times) and times.min() > 0 and len(set(chosen)) == 1:
-        return Trajectory(times, *laws[chosen[0]](chain, times), tuple(chosen.tolist()))
+    if len(times) and times.min() > 0 and (chosen == chosen[0]).all():
+        name = str(chosen[0])
+        return Trajectory(times, *laws[name](chain, times), (name,) * len(times))
     out, error = np.zeros((chain.size, len(times))), np.zeros(len(times))
     out[0, times == 0] = 1.0
     for name, law in laws.items():
@@ -342,7 +343,7 @@ def _closed_form(chain: ArrayChain, times: np.ndarray) -> tuple[np.ndarray, np.n
         passed[rows, columns] = rate * slow * exp_dd_float((rate, slow, np.zeros(1)), times[columns])
         left = share * np.where(exits > 0, passed, 0.0)
     if chain.depth:
-        out[chain.last] = _inflow(left, chain.incoming[-1].sources, chain.incoming[-1].jumps)
+        add_rows(out[chain.last], left, chain.incoming[-1].sources, chain.incoming[-1].jumps)
     return out, np.full(len(times), 100 * _EPSILON)
 
 
