@@ -71,6 +71,11 @@ _INSTANT = 1e290
 _LOG_ONLY = 1e15
 """``−ln TV`` above which only rates and the logarithms of jumps can be seen in it."""
 
+LONG, DEEPEST, MAX_PRODUCTS = 1_800.0, 500.0, 2e7
+"""``max Λ · s`` and ``−ln TV`` up to which uniformisation keeps twelve digits of TV, and its cost up to which it is
+taken where contours do not keep as many.
+"""
+
 MAX_STEPS = 10_000
 """Steps of a uniformisation; more are left to the contour."""
 
@@ -267,7 +272,10 @@ def survival(chain: ArrayChain, clock: float) -> Survival:
     _require_memory(chain, _NODE_BYTES * FINE_NODES, "")
     totals, errors = _on_contour(chain, np.array([time]), _split(chain))
     if totals[0, 0] < 0.5 and errors[0, 0] > CLEAR * totals[0, 0]:
-        return _by_bands(chain, float(time))
+        found, steps = _by_bands(chain, float(time)), float(chain.exits.max()) * float(time)
+        if found.error > CLEAR and found.log > -DEEPEST and steps <= LONG and steps * chain.size <= MAX_PRODUCTS:
+            return _uniformised_survival(chain, float(time))
+        return found
     if totals[0, 0] >= 0.5 and errors[1, 0] > CLEAR * totals[1, 0]:
         totals, errors = _on_contour(chain, np.array([time]), _split(chain), FINE_NODES)
     remaining, absorbed = totals[:, 0].tolist()
