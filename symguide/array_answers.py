@@ -70,14 +70,19 @@ def array_results(
     law_at = _law_on_the_way(tilt, chain, strength) if states else None
     results = []
     for u in fractions:
-        tv, log_tv, log_minus_log_tv, remarks = tv_at(chain, u)
+        tv, log_tv, log_minus_log_tv, remarks = tv_at(chain, u, contexts.rate_error(strength))
         at_u = None if law_at is None else {x: Quantity(p, None) for x, p in law_at(u)}
         results.append(Result(w, u, tv, log_tv, log_minus_log_tv, terminal, at_u, found, dead, (*notes, *remarks)))
     return results
 
 
-def tv_at(chain: ArrayChain, u: Number) -> tuple[Quantity, float | None, float | None, tuple[str, ...]]:
+def tv_at(
+    chain: ArrayChain, u: Number, rate_error: float = 0.0
+) -> tuple[Quantity, float | None, float | None, tuple[str, ...]]:
     """TV at a mask fraction, its logarithm, the logarithm of minus that, and a note where they are not known well.
+
+    ``rate_error`` is the relative error of exit rates. ``Λ s`` multiplies it, where ``Λ`` is the exit rate of the
+    contexts that make up TV.
 
     >>> from symguide.datasets import load
     >>> from symguide.lattice import lattice
@@ -86,9 +91,12 @@ def tv_at(chain: ArrayChain, u: Number) -> tuple[Quantity, float | None, float |
     (Quantity(value=1.0, exact=None), 0.0, None)
     """
     tv = Survival(0.0, -inf, inf, 0.0) if u == 0 else survival(chain, clock(u))
-    notes = ()
-    if tv.error > NOTEWORTHY:
-        notes = (f"u = {shown(u)}: TV is known to a relative error of about {tv.error:.0e}",)
+    notes, error = (), tv.error
+    if tv.value > 0 and rate_error * (1.0 - tv.log) > NOTEWORTHY:
+        pace = chain.exits[chain.transient] * clock(u)
+        error += rate_error * (1.0 + float(pace[np.argmax(chain.log_jump_law()[chain.transient] - pace)]))
+    if error > NOTEWORTHY:
+        notes = (f"u = {shown(u)}: TV is known to a relative error of about {error:.0e}",)
     return Quantity(tv.value, None), _in_range(tv.log), _in_range(tv.log_minus_log), notes
 
 

@@ -19,6 +19,7 @@ from symguide.arithmetic import PRECISE
 from symguide.array_chain import ArrayChain, Incoming
 from symguide.contexts import MASKED, ContextArray
 from symguide.errors import ChainTooLargeError, DataError, InfiniteRatioError
+from symguide.lattice import require_told_apart
 from symguide.lump import Lumping
 from symguide.number import Number
 from symguide.products import ProductLaw
@@ -73,8 +74,16 @@ class HistogramLattice:
     log_unconditional: np.ndarray
 
     def at(self, w: float) -> ArrayChain:
-        """The chain at one strength; its states are histograms."""
+        """The chain at one strength; its states are histograms.
+
+        Raises
+        ------
+        StrengthError
+            For strengths outside the range, and for those at which doubles no longer tell bases apart.
+        """
         require_strength(w, self.includes_unconditional)
+        sizes = (np.abs(np.concatenate(part)) for part in (self.constants, self.slopes))
+        require_told_apart(w, *(float(size[np.isfinite(size)].max(initial=0.0)) for size in sizes))
         tokens = np.array([len(members) for members in self.types], dtype=np.float64)
         potentials = [constant + w * slope for constant, slope in zip(self.constants, self.slopes, strict=True)]
         incoming, log_exits = [], []

@@ -22,7 +22,7 @@ from symguide.law import Context, TableLaw, format_context
 from symguide.strength import require_strength
 from symguide.tilt import Tilt
 
-__all__ = ["MAX_BYTES", "Lattice", "Level", "lattice"]
+__all__ = ["MAX_BYTES", "Lattice", "Level", "lattice", "require_told_apart"]
 
 MAX_BYTES = 6 * 2**30
 """Memory that a lattice may take."""
@@ -147,17 +147,26 @@ class Lattice:
         """The contexts with nothing masked."""
         return self.states[self.offsets[-2] :]
 
+    def rate_error(self, w: float) -> float:
+        """About how large relative errors of exit rates are: sums of ratios of masses in doubles, raised to powers.
+
+        Normalised exit rates are numbers of positions.
+
+        >>> from symguide.datasets import load
+        >>> from symguide.tilt import guidance
+        >>> contexts = lattice(guidance(load("squares-overlap")))
+        >>> contexts.rate_error(0.0) < 1e-15, contexts.rate_error(1000.0) > 1e-13
+        (True, True)
+        """
+        if self.normalised:
+            return 0.0
+        flat, steep = self._sizes
+        return float(np.finfo(float).eps) / 2 * (1.0 + flat + abs(w) * (1.0 + steep))
+
     def _read_strength(self, w: float) -> float:
         """A strength at which doubles carry the powers."""
         require_strength(w, self.includes_unconditional)
-        flat, steep = self._sizes
-        if flat + abs(w) * steep > LARGEST_EXPONENT:
-            most = (LARGEST_EXPONENT - flat) / steep if steep > 0 else 0.0
-            raise StrengthError(
-                f"guidance strength w is {w:.6g}: exponents of the laws, or logarithms of their powers, reach "
-                f"{flat + abs(w) * steep:.3g}, and doubles do not tell such powers apart; use "
-                + (f"a smaller w (here up to {most:.6g})" if most > 0 else "smaller ones")
-            )
+        require_told_apart(w, *self._sizes)
         return float(w)
 
     @cached_property
@@ -200,6 +209,29 @@ class Lattice:
             if jumps.min(initial=1.0) < _SMALL:
                 logs = here[:, None] - log_sums[slots] - (np.log(positions[sources]) if self.normalised else 0.0)
         return Incoming(sources, jumps, logs), log_exit
+
+
+def require_told_apart(w: float, flat: float, steep: float) -> None:
+    """Refuse strengths at which doubles do not carry the powers.
+
+    Parameters
+    ----------
+    w
+        The strength.
+    flat, steep
+        The largest exponent or logarithm of a power: at ``w = 0``, and how fast they grow in ``w``.
+
+    >>> require_told_apart(1e7, 0.0, 1.0)
+    Traceback (most recent call last):
+    symguide.errors.StrengthError: guidance strength w is 1e+07: exponents of the laws, or logarithms of their ...
+    """
+    if flat + abs(w) * steep > LARGEST_EXPONENT:
+        most = (LARGEST_EXPONENT - flat) / steep if steep > 0 else 0.0
+        raise StrengthError(
+            f"guidance strength w is {w:.6g}: exponents of the laws, or logarithms of their powers, reach "
+            f"{flat + abs(w) * steep:.3g}, and doubles do not tell such powers apart; use "
+            + (f"a smaller w (here up to {most:.6g})" if most > 0 else "smaller ones")
+        )
 
 
 def lattice(tilt: Tilt, start: Context | None = None, limit: int = MAX_BYTES) -> Lattice:

@@ -254,7 +254,8 @@ class TableLaw(Law):
         return {}
 
     def weight(self, context: Context) -> Number:
-        return self._marginal(_positions(context)).get(context, Fraction(0))
+        listed: Mapping[Any, Number] = self.weights if None not in context else self._marginal(_positions(context))
+        return listed.get(context, Fraction(0))
 
     def count_contexts(self, most: int) -> int:
         """See :meth:`Law.count_contexts`.

@@ -73,9 +73,10 @@ def lumped_results(
         raise StrengthError(f"guidance strength w is {shown(w)}: it leaves the range of doubles; use a smaller w")
     chain = histograms.at(strength)
     masses = chain.jump_law()[chain.last]
-    coarse = array_chain(lumps.over(FLOATS, strength))
-    if not np.isfinite(coarse.exits).all():
-        coarse = chain
+    try:
+        coarse = array_chain(lumps.over(FLOATS, strength))
+    except StrengthError:
+        coarse = chain  # its exit rates are logarithms, so they do not overflow
     whole = histograms.support_size <= MAX_LISTED
     terminal = _most_probable(histograms, masses, None if whole else top)
     found = _functionals(problem, histograms, masses, strength, last_reveal(chain).mean)

@@ -174,11 +174,12 @@ def as_product(law: Law) -> ProductLaw | None:
         return law if law.is_exact else None
     if not isinstance(law, TableLaw) or not all(isinstance(weight, Fraction) for weight in law.weights.values()):
         return None
+    # The support of a product is a product of supports, which is quickly seen.
+    if prod(len(set(tokens)) for tokens in zip(*law.weights, strict=True)) != len(law.weights):
+        return None
     nothing: list[int | None] = [None] * law.length
     factors = tuple(dict(law.conditional(tuple(nothing), i)) for i in range(law.length))
     candidate = ProductLaw(law.vocabulary, law.length, factors)
-    if candidate.support_size != len(law.weights):
-        return None
     return candidate if all(candidate.weight(x) == weight for x, weight in law.weights.items()) else None
 
 

@@ -71,6 +71,11 @@ _INSTANT = 1e290
 _LOG_ONLY = 1e15
 """``−ln TV`` above which only rates and the logarithms of jumps can be seen in it."""
 
+LONG, DEEPEST, MAX_PRODUCTS = 1_800.0, 500.0, 2e7
+"""``max Λ · s`` and ``−ln TV`` up to which uniformisation keeps twelve digits of TV, and its cost up to which it is
+taken where contours do not keep as many.
+"""
+
 MAX_STEPS = 10_000
 """Steps of a uniformisation; more are left to the contour."""
 
@@ -203,8 +208,9 @@ def trajectory(
         return np.maximum(sums.at(at), 0.0), _bound(sums, at)
 
     laws = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
-    if len(times) and times.min() > 0 and len(set(chosen)) == 1:
-        return Trajectory(times, *laws[chosen[0]](chain, times, begun), tuple(chosen.tolist()))
+    if len(times) and times.min() > 0 and (chosen == chosen[0]).all():
+        name = str(chosen[0])
+        return Trajectory(times, *laws[name](chain, times, begun), (name,) * len(times))
     out, error = np.zeros((chain.size, len(times))), np.zeros(len(times))
     out[:, times == 0] = begun[:, None]
     for name, law in laws.items():
@@ -286,7 +292,10 @@ def survival(chain: ArrayChain, clock: float) -> Survival:
     _require_memory(chain, _NODE_BYTES * FINE_NODES, "")
     totals, errors = _on_contour(chain, np.array([time]), _split(chain))
     if totals[0, 0] < 0.5 and errors[0, 0] > CLEAR * totals[0, 0]:
-        return _by_bands(chain, float(time))
+        found, steps = _by_bands(chain, float(time)), float(chain.exits.max()) * float(time)
+        if found.error > CLEAR and found.log > -DEEPEST and steps <= LONG and steps * chain.size <= MAX_PRODUCTS:
+            return _uniformised_survival(chain, float(time))
+        return found
     if totals[0, 0] >= 0.5 and errors[1, 0] > CLEAR * totals[1, 0]:
         totals, errors = _on_contour(chain, np.array([time]), _split(chain), FINE_NODES)
     remaining, absorbed = totals[:, 0].tolist()
@@ -363,7 +372,7 @@ def _closed_form(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> t
         passed[rows, columns] = rate * slow * exp_dd_float((rate, slow, np.zeros(1)), times[columns])
         left = share * np.where(exits > 0, passed, 0.0)
     if chain.depth:
-        out[chain.last] = _inflow(left, chain.incoming[-1].sources, chain.incoming[-1].jumps)
+        add_rows(out[chain.last], left, chain.incoming[-1].sources, chain.incoming[-1].jumps)
     return out, np.full(len(times), 100 * _EPSILON)
 
 

@@ -296,6 +296,38 @@ def test_large_chains_take_the_array_path() -> None:
         answer(problem, [Fraction(1)], path="symbolic")
 
 
+def test_lumps_answer_where_rates_overflow() -> None:
+    """Logarithms of rates are left, and the limit law: neutral contexts at their pace, the others gone."""
+    for name, fraction in (("interval-overlap", 1 - Fraction(1, 10**12)), ("squares-overlap", HALF)):
+        lumped, array = (
+            answer(load(name), [Fraction(10**5)], [fraction], path=path).results[0] for path in ("lumped", "array")
+        )
+        assert lumped.log_minus_log_tv == pytest.approx(array.log_minus_log_tv, rel=1e-12)
+        assert lumped.tv is not None and array.tv is not None
+        assert lumped.tv.value == pytest.approx(array.tv.value, rel=1e-11)
+        charged = {x: quantity.value for x, quantity in array.terminal.items() if quantity.value > 0}
+        assert {x: lumped.terminal[x].value for x in charged} == pytest.approx(charged, rel=1e-9)
+    for path in ("lumped", "array"):
+        with pytest.raises(StrengthError, match="doubles do not tell such powers apart"):
+            answer(load("squares-overlap"), [Fraction(10**9)], [HALF], path=path)
+
+
+def test_errors_of_rates_are_reported_where_the_clock_multiplies_them() -> None:
+    """``TV = u^Z`` of one token with ``Z s = 690``: the error of ``Z`` in doubles counts 690 times."""
+    tables = {"a": {0: Fraction(506, 1000), 1: Fraction(494, 1000)}, "b": {0: HALF, 1: HALF}}
+    problem = ClassMixture.of(2, 1, {name: (HALF, {(v,): p for v, p in t.items()}) for name, t in tables.items()})
+    late = answer(problem.problem("a"), [Fraction(1000)], [Fraction(exp(-690 / 193.50175))], path="array")
+    exact = answer(problem.problem("a"), [Fraction(1000)], [Fraction(exp(-690 / 193.50175))], path="exact")
+    (found,), (expected,) = late.results, exact.results
+    assert found.tv is not None and expected.tv is not None
+    error = abs(found.tv.value / expected.tv.value - 1)
+    assert error > 1e-12
+    (note,) = late.notes
+    assert error <= float(note.rpartition(" ")[2]) <= 1e-9
+    early = answer(problem.problem("a"), [Fraction(1)], [Fraction(1, 10)], path="array")
+    assert early.notes == ()
+
+
 @pytest.mark.parametrize("value", [Fraction(-3, 2), -2, float("nan"), float("inf"), True, None, "x", sympy.I])
 def test_bad_strengths(value: Any) -> None:
     with pytest.raises(StrengthError, match="guidance strength w is"):

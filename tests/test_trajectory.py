@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from math import comb, inf, log
 from typing import Any
 
@@ -14,12 +15,16 @@ from many_digits import Reference
 from strategies import HARD, RULE_NAMES, Instance, hypercubes, instances, mixture, pair, uniform
 
 import symguide.trajectory as module
+from symguide.arithmetic import PRECISE
 from symguide.array_chain import ArrayChain, Incoming
+from symguide.chain import guided_chain
 from symguide.contexts import ContextArray
 from symguide.datasets import load
 from symguide.errors import ChainTooLargeError, ClockError, DataError
+from symguide.expansion import expand
 from symguide.lattice import lattice
 from symguide.law import Context
+from symguide.mixture import ClassMixture
 from symguide.tilt import guidance
 from symguide.trajectory import METHODS, survival, trajectory
 
@@ -255,6 +260,31 @@ def test_jumps_that_underflow() -> None:
         chain = lattice(guidance(some.problem)).at(w)
         _assert_survival(chain, log(2))
         assert survival(chain, log(2)).log == pytest.approx(-1.386 * w, rel=0.02)
+
+
+def test_stiff_chains_of_few_contexts_keep_twelve_digits() -> None:
+    """Rates from 1 to 184 and ``max Λ · s = 1274``: contours lose a digit more than is asked for."""
+    tokens = list(product(range(2), repeat=3))
+    counts = (
+        (1000000, 10, 1, 10, 2, 5, 3, 10),
+        (3, 10, 2, 10, 3, 1, 3, 5),
+        (3, 3, 1000000, 1, 1000000, 3, 3, 1),
+    )
+    classes = {str(k): (Fraction(1, 3), _shares(tokens, row)) for k, row in enumerate(counts)}
+    tilt = guidance(ClassMixture.of(2, 3, classes).problem("0"))
+    chain, exact = lattice(tilt).at(2.0), guided_chain(tilt).over(PRECISE, 2)
+    for time in (3.0, log(1000), 9.0):
+        found = survival(chain, time)
+        with mpmath.workdps(60):
+            law = expand(exact).probabilities(mpmath.mpf(time))
+            tv = sum(law[j] for j in exact.transient)
+            error = abs(float(mpmath.mpf(found.value) / tv - 1))
+        assert error <= max(found.error, 1e-12), time
+        assert found.error < 1e-12, time
+
+
+def _shares(tokens: list[tuple[int, ...]], counts: tuple[int, ...]) -> dict[tuple[int, ...], Fraction]:
+    return {x: Fraction(count, sum(counts)) for x, count in zip(tokens, counts, strict=True)}
 
 
 def test_paths_are_told_apart_that_meet_again() -> None:
