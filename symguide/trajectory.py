@@ -88,6 +88,7 @@ _LEAST = 1e-290
 """Doubles below may have lost digits to underflow."""
 
 Combine = Callable[[np.ndarray], np.ndarray]
+Law = Callable[[ArrayChain, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ def trajectory(
         sums = partial_fractions(chain) if fractions is None else fractions
         return np.maximum(sums.at(at), 0.0), _bound(sums, at)
 
-    laws = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
+    laws: dict[str, Law] = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
     if len(times) and times.min() > 0 and (chosen == chosen[0]).all():
         name = str(chosen[0])
         return Trajectory(times, *laws[name](chain, times, begun), (name,) * len(times))

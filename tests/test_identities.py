@@ -31,7 +31,7 @@ def at_least(left: Any, right: Any) -> Any:
         (rises(s, 0, order=3), at_least(1 - s + s**2 / 2, exp(-s))),
         (rises(s, 0, factor=exp(a * s)), at_least(exp(-a * s) * (1 + s), exp(-a * s))),
     ],
-    ids=str,
+    ids=lambda value: "bound" if callable(value) else str(value),
 )
 def test_bounds_that_rise_from_nothing(check: Any, bound: Any) -> None:
     assert check((bound,))[0] is Verdict.PROVED
@@ -49,7 +49,7 @@ def test_bounds_that_rise_from_nothing(check: Any, bound: Any) -> None:
         (rises(s, 0), equal(s, s), Verdict.UNKNOWN),
         (rises(s, 0), Gt(1, exp(-s), evaluate=False), Verdict.UNKNOWN),
     ],
-    ids=str,
+    ids=lambda value: "bound" if callable(value) else str(value),
 )
 def test_bounds_that_do_not(check: Any, bound: Any, verdict: Verdict) -> None:
     assert check((bound,))[0] is verdict

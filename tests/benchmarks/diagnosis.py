@@ -1,15 +1,22 @@
 """Diagnosis of masked positions against the log-softmax passes that their log-probabilities take.
 
-Run it as a script: ``python tests/benchmarks/diagnosis.py``.
+Run ``python tests/benchmarks/diagnosis.py``.
 """
+
+import sys
+from pathlib import Path
 
 import numpy as np
 from scipy.special import log_softmax
-from timing import best
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.timing import best
 
 from symguide.diagnosis import DIAGNOSED, diagnose
 from symguide.schedules import log_linear
 from symguide.steps import uniform_steps
+
+__all__ = ["main"]
 
 POSITIONS, VOCABULARY, REPEATS = 400, 50_000, 3
 SHORT = 2
