@@ -303,16 +303,28 @@ class _Doubles(_Run):
         bank, places = self.banks[rows.mask], rows.places
         return bank[places][part] if isinstance(places, slice) else np.take(bank, places[part], axis=0)
 
+    def put(self, rows: Rows, part: slice, out: Array) -> Array:
+        """The same, into an array of the shape of a sum."""
+        if isinstance(rows.places, slice) or self.shapes[rows.mask] != out.shape[1:]:
+            out[...] = self.get(rows, part)
+        else:
+            np.take(self.banks[rows.mask], rows.places[part], axis=0, out=out, mode="clip")  # other modes buffer
+        return out
+
     def parts(self, rows: Rows) -> tuple[Array, Any]:
         """The values with their low parts, as far as they are known."""
-        return (self.get(rows), 0.0) if self.exact is None else self.exact.get(rows).parts()
+        return (self.get(rows.shared), 0.0) if self.exact is None else self.exact.get(rows).parts()
 
     def _step(self, group: Group) -> None:
-        out = self.banks[group.target.mask][group.target.places]
-        if group.operation == "sum":
-            self._sum(group, out)
+        bank, places = self.banks[group.target.mask], group.target.places
+        if group.operation != "sum":
+            bank[places] = self._compute(group)
+        elif isinstance(places, slice):
+            self._sum(group, bank[places])
         else:
-            out[...] = self._compute(group)
+            out = np.empty((len(places), *bank.shape[1:]))
+            self._sum(group, out)
+            bank[places] = out
 
     def _compute(self, group: Group) -> Any:
         values = group.operands
@@ -407,6 +419,15 @@ class _Doubles(_Run):
     def _sum_part(self, group: Group, out: Array, part: slice, signed: bool) -> Array | None:
         """Some registers at a time, so that what is added stays near the processor."""
         size = np.zeros(out.shape) if signed else None
+        factor = None if signed else self.tape.factor(group)
+        if factor is not None:
+            self.put(group.operands[1], part, out)
+            term = np.empty_like(out)
+            for others in group.operands[3::2]:
+                out += self.put(others, part, term)
+            if not self.is_one(factor):
+                out *= self.get(factor, part)
+            return None
         for place, (coefficients, others) in enumerate(zip(group.operands[::2], group.operands[1::2], strict=True)):
             term = self.get(others, part)
             if not self.is_one(coefficients):
