@@ -62,14 +62,16 @@ def exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike, low: Sequence[ArrayLi
     else:
         rates, lows = np.sort(rates, axis=0), None
         gaps = rates[1:] - rates[0]
-    exponent = rates[0] * clock
+    exponent = rates[0] * -clock
     with np.errstate(under="ignore"):
-        value = np.exp(-exponent)
+        value = np.exp(exponent)
         if lows is not None:
-            missed = product_error(rates[0], clock, exponent) + (lows[0] * clock + rates[0] * s_low)
+            missed = (lows[0] * clock + rates[0] * s_low) - product_error(rates[0], -clock, exponent)
             value = value * (1.0 - np.where(value > 0, missed, 0.0))
         if len(gaps):
-            value = value * (_descend(gaps * clock) * clock ** len(gaps))
+            kernel = _descend(gaps * clock)
+            kernel *= clock ** len(gaps)
+            value = np.multiply(kernel, value, out=kernel)
     return np.where(ended, _limit(nodes), value)[()] if at_end else value
 
 
@@ -204,7 +206,7 @@ def _descend(spans: Array) -> Array:
 def _decayed(span: Array) -> Array:
     """``(1 − e^{−x})/x``, which is 1 at 0."""
     less = np.minimum(-span, -1e-300)
-    return np.expm1(less) / less
+    return np.divide(np.expm1(less), less, out=less)
 
 
 def _spread_of(order: int) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symguide.divided_differences import exp_dd_float, exp_dd_wide, log_exp_dd_wide
+from symguide.loops import Loops
 from symguide.tape import FEW, Group, Rows, Tape
 from symguide.wide import Wide, product_error, stack, where
 
@@ -60,6 +61,8 @@ class Program:
         ``enclose(arguments, output)``: the value to double precision, by a means that never fails; or ``None``.
     logarithms
         Whether everything is to be run in wide numbers.
+    loops
+        Machine code for what is run in doubles.
 
     >>> from symguide.symbols import u, w
     >>> function = Program(lambda: Tape([u**w], [w, u]), lambda: Tape([u**w], [w, u], in_logs=True))
@@ -73,10 +76,12 @@ class Program:
         wide: Callable[[], Tape],
         enclose: Callable[[list[float], int], float] | None = None,
         logarithms: bool = False,
+        loops: Loops | None = None,
     ) -> None:
         self._make_tape, self._make_wide = tape, wide
         self._enclose = enclose
         self._logarithms = logarithms
+        self._loops = loops
 
     @cached_property
     def tape(self) -> Tape:
@@ -90,31 +95,30 @@ class Program:
 
     def __call__(self, *arguments: ArrayLike) -> list[Any]:
         """The outputs, each of the broadcast shape of the arguments."""
-        return self.run(*arguments)[0]
+        return list(self.run(*arguments)[0])
 
-    def run(self, *arguments: ArrayLike) -> tuple[list[Any], bool]:
-        """The outputs, and whether they are known to be finite."""
+    def run(self, *arguments: ArrayLike) -> tuple[Array, bool]:
+        """The outputs along a first axis, and whether they are known to be finite."""
         values = [np.asarray(value, dtype=np.float64) for value in arguments]
         shape = np.broadcast_shapes(*(value.shape for value in values))
         values = [value.reshape((1,) * (len(shape) - value.ndim) + value.shape) for value in values]
         if 0 in shape:
-            return [np.zeros(shape) for _ in (self.wide if self._logarithms else self.tape).outputs], True
+            return np.zeros((len((self.wide if self._logarithms else self.tape).outputs), *shape)), True
         known = False
         with np.errstate(all="ignore"):
             if self._logarithms:
-                outputs = [np.empty(shape) for _ in self.wide.outputs]
+                outputs = np.empty((len(self.wide.outputs), *shape))
                 self._run_wide(values, outputs, np.ones(shape, dtype=bool))
             else:
-                run = _Doubles(self.tape, values)
+                run = _Doubles(self.tape, values, self._loops)
                 outputs = run.outputs(shape)
                 doubtful = run.doubtful(shape, outputs)
                 known = not doubtful.any()
                 if not known:
-                    outputs = [np.array(output) for output in outputs]
                     self._run_wide(values, outputs, doubtful)
-        return (outputs if shape else [output[()] for output in outputs]), known
+        return outputs, known
 
-    def _run_wide(self, values: list[Array], outputs: list[Array], wanted: Flags) -> None:
+    def _run_wide(self, values: list[Array], outputs: Array, wanted: Flags) -> None:
         for box in _boxes(wanted, sum(self.wide.sizes.values())):
             inside = [_cut(value, box) for value in values]
             run = _Wides(self.wide, inside)
@@ -127,7 +131,7 @@ class Program:
             if self._enclose is not None and run.cancelled:
                 self._enclose_in(inside, outputs, box, mask & run.lost(shape))
 
-    def _enclose_in(self, inside: list[Array], outputs: list[Array], box: tuple[Any, ...], lost: Flags) -> None:
+    def _enclose_in(self, inside: list[Array], outputs: Array, box: tuple[Any, ...], lost: Flags) -> None:
         assert self._enclose is not None
         shape = lost.shape
         full = [np.broadcast_to(value, shape) for value in inside]
@@ -135,7 +139,7 @@ class Program:
             at = tuple(axis[j] for axis, j in zip(box, index, strict=True))
             arguments = [float(value[index]) for value in full]
             for number in self.wide.cancelling:
-                outputs[number][at] = self._enclose(arguments, number)
+                outputs[number, *at] = self._enclose(arguments, number)
 
 
 def _boxes(wanted: Flags, registers: int) -> list[tuple[Any, ...]]:
@@ -274,8 +278,9 @@ class _Wides(_Run):
 class _Doubles(_Run):
     """In doubles; what is exponentiated in wide numbers where it must be."""
 
-    def __init__(self, tape: Tape, arguments: Sequence[Array]) -> None:
+    def __init__(self, tape: Tape, arguments: Sequence[Array], loops: Loops | None = None) -> None:
         super().__init__(tape, arguments)
+        self.loops = loops
         self.banks = {mask: np.empty((size, *self.shapes[mask])) for mask, size in tape.sizes.items()}
         self.exact: _Wides | None = None
         self.raised: list[tuple[Array, Array, Array, int]] = []
@@ -391,10 +396,43 @@ class _Doubles(_Run):
             slowest = np.minimum(slowest, rate)
         if self.exact is None and not slowest.max() * s.max() <= MODERATE:
             self._require_moderate(_exponent(slowest, s))
-        value = exp_dd_float(rates, s, () if self.exact is None else lows, s_low)
+        value = self._in_loops(group, rates, s)
+        if value is None:
+            value = exp_dd_float(rates, s, () if self.exact is None else lows, s_low)
         if group.target.mask == self.tape.full:
             self.raised.append((value, slowest, s, len(rates) - 1))
         return value
+
+    def _in_loops(self, group: Group, rates: list[Array], s: Array) -> Array | None:
+        """A divided difference by compiled loops, where each rate meets the same moderate clock."""
+        if self.loops is None or self.exact is not None or len(rates) not in (2, 3) or len(s) != 1:
+            return None
+        sizes = [len(group.registers), *self.shapes[group.target.mask]]
+        shape = np.broadcast_shapes(*(rate.shape for rate in rates))[1:]
+        axis = len(shape) - _trailing(shape)
+        if shape != (*sizes[1 : axis + 1], *(1,) * (len(shape) - axis)) or s.size != np.prod(sizes[axis + 1 :]):
+            return None
+        flat = np.sort([np.broadcast_to(rate, (sizes[0], *shape)).reshape(sizes[0], -1) for rate in rates], axis=0)
+        if not flat[-1].max() * s.max() < _MOST or not np.isfinite(s).all():
+            return None
+        out = np.empty((sizes[0], flat.shape[2] * s.size))
+        self.loops.differences(out, flat, s.ravel())
+        return out.reshape(sizes)
+
+    def _sum_in_loops(self, group: Group, out: Array) -> bool:
+        """Whether compiled loops did it: terms have the shape of the sum, and coefficients that of its first axes."""
+        terms = self.tape.terms(group) if self.loops is not None else None
+        if self.loops is None or terms is None or not out.flags.c_contiguous:
+            return False
+        coefficients, others = terms
+        shape = self.shapes[coefficients.mask]
+        axis = len(shape) - _trailing(shape)
+        if self.shapes[others.mask] != out.shape[1:] or shape[:axis] != out.shape[1 : axis + 1]:
+            return False
+        banks = (self.banks[rows.mask].reshape(len(self.banks[rows.mask]), -1) for rows in terms)
+        fronts, backs = banks
+        self.loops.sums(out.reshape(len(out), -1), coefficients.places, fronts, others.places, backs)
+        return True
 
     def _require_moderate(self, exponent: Array) -> None:
         size = np.abs(exponent)
@@ -403,6 +441,8 @@ class _Doubles(_Run):
 
     def _sum(self, group: Group, out: Array) -> None:
         signed = group.registers[0] in self.tape.signed
+        if not signed and self._sum_in_loops(group, out):
+            return
         block = None if signed else self.tape.block(group)
         if block is not None and out.size * len(group.operands) < _BLOCK:
             coefficients, others = block
@@ -440,12 +480,17 @@ class _Doubles(_Run):
                 size += np.abs(term)
         return size
 
-    def outputs(self, shape: tuple[int, ...]) -> list[Array]:
-        """The outputs."""
-        banks = {mask: np.broadcast_to(bank, (len(bank), *shape)) for mask, bank in self.banks.items()}
-        return [banks[mask][row] for mask, row in self.tape.output_places]
+    def outputs(self, shape: tuple[int, ...]) -> Array:
+        """The outputs along a first axis: a part of a bank, where they lie side by side."""
+        rows = self.tape.output_rows
+        if rows is not None and self.shapes[rows.mask] == shape:
+            return self.get(rows)
+        out = np.empty((len(self.tape.outputs), *shape))
+        for number, (mask, row) in enumerate(self.tape.output_places):
+            out[number] = self.banks[mask][row]
+        return out
 
-    def doubtful(self, shape: tuple[int, ...], outputs: Sequence[Array]) -> Flags:
+    def doubtful(self, shape: tuple[int, ...], outputs: Array) -> Flags:
         """Where doubles cannot vouch for the outputs."""
         out = self.lost(shape)
         for flag in self.odd:
@@ -456,9 +501,7 @@ class _Doubles(_Run):
             for value, rate, s, count in self.raised:
                 if not value.min() >= _LEAST:
                     out |= ((value < _LEAST) & (_bound(rate, s, count) > -np.inf)).any(axis=0)
-            for output in outputs:
-                out |= ~((np.abs(output) > _LEAST) & np.isfinite(output))
-            return out
+            return out | ~((np.abs(outputs) > _LEAST) & np.isfinite(outputs)).all(axis=0)
         for value, *_ in self.raised:
             if not value.max() < _LARGE:
                 out |= ~(value < _LARGE).all(axis=0)
@@ -483,6 +526,14 @@ class _Doubles(_Run):
             for rows in sums:
                 out |= near & (np.abs(self.get(rows)) < np.exp(largest - 690)).any(axis=0)
         return out
+
+
+def _trailing(shape: tuple[int, ...]) -> int:
+    """How many axes at the end have length one."""
+    count = 0
+    while count < len(shape) and shape[-1 - count] == 1:
+        count += 1
+    return count
 
 
 def _exponent(rate: Array, s: Array) -> Any:

@@ -167,6 +167,7 @@ class Tape:
         self._numbers: dict[int, Wide] = {}  # by the first register of the group
         self._doubles: dict[int, tuple[Any, Any]] = {}
         self._blocks: dict[int, tuple[Rows | None, Rows] | None] = {}
+        self._terms: dict[int, tuple[Rows, Rows] | None] = {}
         self._factors: dict[int, Rows | None] = {}
         self._complements: dict[int, Expr] = {}
         self.one = self._constant(Integer(1))
@@ -279,16 +280,22 @@ class Tape:
         ``None`` for short sums and for terms of several masks; ``None`` for coefficients that are all 1.
         """
         if group.registers[0] not in self._blocks:
-            fronts, backs = group.operands[::2], group.operands[1::2]
-            uniform = len({rows.mask for rows in fronts}) == 1 and len({rows.mask for rows in backs}) == 1
-            self._blocks[group.registers[0]] = None
-            if uniform and len(backs) > _SHORT:
-                front, back = (
-                    Rows(kind[0].mask, np.array([rows.listed() for rows in kind])) for kind in (fronts, backs)
-                )
+            terms = self.terms(group) if len(group.operands) > 2 * _SHORT else None
+            if terms is not None:
+                front, back = terms
                 ones = all(j == self.one for member in group.registers for j in self.registers[member].operands[::2])
                 self._blocks[group.registers[0]] = (None if ones else front, back)
+            else:
+                self._blocks[group.registers[0]] = None
         return self._blocks[group.registers[0]]
+
+    def terms(self, group: Group) -> tuple[Rows, Rows] | None:
+        """Coefficients and operands of any sums as :meth:`block` has them; ``None`` for terms of several masks."""
+        if group.registers[0] not in self._terms:
+            fronts, backs = group.operands[::2], group.operands[1::2]
+            uniform = len({rows.mask for rows in fronts}) == 1 and len({rows.mask for rows in backs}) == 1
+            self._terms[group.registers[0]] = (_in_one(fronts), _in_one(backs)) if uniform else None
+        return self._terms[group.registers[0]]
 
     def factor(self, group: Group) -> Rows | None:
         """The coefficients of a sum whose terms all have the same one."""
@@ -524,6 +531,10 @@ class Tape:
 
     def _log_sum(self, logs: Sequence[int]) -> int:
         return self._new("logsumexp", tuple(sorted(logs, key=lambda j: (self.registers[j].mask, j))), None, 0)
+
+
+def _in_one(kind: Sequence[Rows]) -> Rows:
+    return Rows(kind[0].mask, np.array([rows.listed() for rows in kind], dtype=np.intp))
 
 
 def _sign_of(expression: Expr) -> int:
