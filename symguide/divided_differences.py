@@ -62,17 +62,23 @@ def exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike, low: Sequence[ArrayLi
     else:
         rates, lows = np.sort(rates, axis=0), None
         gaps = rates[1:] - rates[0]
-    exponent = rates[0] * -clock
     with np.errstate(under="ignore"):
-        value = np.exp(exponent)
-        if lows is not None:
-            missed = (lows[0] * clock + rates[0] * s_low) - product_error(rates[0], -clock, exponent)
-            value = value * (1.0 - np.where(value > 0, missed, 0.0))
+        value = np.asarray(_descend(gaps * clock) if len(gaps) else np.ones(np.broadcast(rates[0], clock).shape))
         if len(gaps):
-            kernel = _descend(gaps * clock)
-            kernel *= clock ** len(gaps)
-            value = np.multiply(kernel, value, out=kernel)
-    return np.where(ended, _limit(nodes), value)[()] if at_end else value
+            value *= clock ** len(gaps)
+        if rates[0].any():
+            value = value * _decay(rates[0], clock, None if lows is None else (lows[0], s_low))
+    return (np.where(ended, _limit(nodes), value) if at_end else value)[()]
+
+
+def _decay(rate: Array, clock: Array, low: tuple[Any, Any] | None) -> Array:
+    """``e^{−Λ s}``, for what rounding took from ``Λ`` and ``s`` where that is known."""
+    exponent = rate * -clock
+    value = np.exp(exponent)
+    if low is None:
+        return value
+    missed = (low[0] * clock + rate * low[1]) - product_error(rate, -clock, exponent)
+    return value * (1.0 - np.where(value > 0, missed, 0.0))
 
 
 def log_exp_dd_float(nodes: Sequence[ArrayLike], s: ArrayLike) -> Array:
@@ -218,12 +224,12 @@ def _spread_of(order: int) -> float:
 def _next(y: Array, left: Array, right: Array) -> Array:
     """``exp[y_0 … y_m]`` from ``left = exp[y_0 … y_{m−1}]`` and ``right = exp[y_1 … y_m]``, for ``m ≥ 2``."""
     spread = y[-1] - y[0]
+    places = np.flatnonzero(~(spread > _spread_of(len(y) - 1)))
+    spread[places] = 1.0
     out = right - left
-    near = ~(spread > _spread_of(len(y) - 1))
-    if not near.any():
-        return np.divide(out, spread, out=out)
-    out /= np.where(near, 1.0, spread)
-    places = np.flatnonzero(near)
+    out /= spread
+    if not len(places):
+        return out
     close = y[:, places]
     out[places] = _series_of_three(close) if len(y) == 3 else np.exp(close[0]) * _series(close)
     return out

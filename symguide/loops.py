@@ -1,4 +1,4 @@
-r"""Loops in machine code: sums of products and divided differences of two and three nodes, by numba where it is there.
+r"""Loops in machine code: sums of products, exponents, and divided differences of few nodes, by numba where it is there.
 
 A tape says what is added and exponentiated; these loops do it row by row, each row once through the processor. They are
 compiled when they are first asked for, for this processor, which takes a few seconds; they serve every tape. Rows are
@@ -31,11 +31,13 @@ _NOTHING = -708.0
 _PER_LN2 = 1.4426950408889634
 _LN2, _LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
 """``ln 2`` in two parts, the first with so few digits that its multiples are exact (as in fdlibm's ``e_exp.c``)."""
+_SPLIT = 134217729.0
+"""Cuts doubles into halves whose products are exact (Dekker 1971)."""
 _ROUND = 1.5 * 2.0**52
 """Adding it leaves the nearest integer in the last bits."""
 _ORDER = 13
-"""Terms of every series: the next is below 1e-17."""
-_WEIGHTS = np.array([1.0 / factorial(k) for k in range(_ORDER + 3)])
+"""Degree of every polynomial at the most: what would follow is below 1e-17."""
+_WEIGHTS = np.array([1.0 / factorial(k) for k in range(_ORDER + 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,16 @@ class Loops:
     differences
         ``differences(out, rates, clock)``: ``exp_dd`` of sorted nodes along the first axis of ``rates``.
 
+    products
+        ``products(out, missed, given, high, low)``: ``given · high``, and what it misses of ``given · (high + low)``.
+
     >>> sorted(Loops.__slots__)
-    ['differences', 'sums']
+    ['differences', 'products', 'sums']
     """
 
     sums: Callable[..., None]
     differences: Callable[..., None]
+    products: Callable[..., None]
 
 
 @cache
@@ -81,16 +87,16 @@ def loops() -> Loops:
             "backend 'numba' is not installed, so there are no compiled loops; pip install 'symguide[compiled]', or "
             "choose backend 'numpy'"
         ) from error
-    compiled: Any = njit(error_model="numpy")  # divisions by zero are selected away, not raised
+    compiled: Any = njit(error_model="numpy", fastmath={"contract"})  # 1/0 is selected away, not raised; x y + z rounds once
 
     @compiled
     def exponentials(x: Any, out: Any, scale: Any, bits: Any) -> None:
         """``e^x`` for ``x ≤ 0``; ``scale`` and ``bits`` are one memory."""
         for b in range(len(x)):
-            scale[b] = max(x[b], _NOTHING) * _PER_LN2 + _ROUND
+            scale[b] = (x[b] if x[b] > _NOTHING else _NOTHING) * _PER_LN2 + _ROUND
         for b in range(len(x)):
             k = scale[b] - _ROUND
-            rest = (max(x[b], _NOTHING) - k * _LN2) - k * _LN2_LOW
+            rest = ((x[b] if x[b] > _NOTHING else _NOTHING) - k * _LN2) - k * _LN2_LOW
             value = _WEIGHTS[_ORDER]
             for j in range(_ORDER - 1, -1, -1):
                 value = value * rest + _WEIGHTS[j]
@@ -103,8 +109,8 @@ def loops() -> Loops:
     @compiled
     def decayed(x: float, decay: float) -> float:
         """``(1 − e^{−x})/x`` from ``e^{−x}``."""
-        near = _WEIGHTS[_ORDER]
-        for j in range(_ORDER - 1, 0, -1):
+        near = _WEIGHTS[_ORDER - 1]
+        for j in range(_ORDER - 2, 0, -1):
             near = _WEIGHTS[j] - x * near
         return near if x <= CLOSE else (1.0 - decay) / x
 
@@ -112,7 +118,7 @@ def loops() -> Loops:
     def three(x: float, y: float, decay: float, first: float, second: float) -> float:
         """``exp[−y, −x, 0]`` from ``e^{−x}`` and the differences over ``x`` and ``y − x``."""
         power, homogeneous, near = 1.0, 1.0, _WEIGHTS[2]
-        for k in range(1, _ORDER):  # h_k(−x, −y) = (−x)^k − y h_{k−1}
+        for k in range(1, _ORDER - 1):  # h_k(−x, −y) = (−x)^k − y h_{k−1}
             power *= -x
             homogeneous = power - y * homogeneous
             near += homogeneous * _WEIGHTS[k + 2]
@@ -151,9 +157,12 @@ def loops() -> Loops:
                 row = out[i, a * across : (a + 1) * across]
                 rate = rates[0, i, a]
                 gap = rates[1, i, a] - rate
-                for b in range(across):
-                    x[b] = -rate * clock[b]
-                exponentials(x, slowest, scale, bits)
+                if rate == 0.0:
+                    slowest[:] = 1.0
+                else:
+                    for b in range(across):
+                        x[b] = -rate * clock[b]
+                    exponentials(x, slowest, scale, bits)
                 for b in range(across):
                     x[b] = -gap * clock[b]
                 exponentials(x, decay, scale, bits)
@@ -170,4 +179,16 @@ def loops() -> Loops:
                     value = three(gap * clock[b], wide * clock[b], decay[b], first, second)
                     row[b] = slowest[b] * (clock[b] * clock[b] * value)
 
-    return Loops(sums, differences)
+    @njit  # every operation rounds by itself
+    def products(out: Any, missed: Any, given: Any, high: Any, low: Any) -> None:
+        for i in range(out.shape[0]):
+            for a in range(out.shape[1]):
+                x, y = given[i if len(given) > 1 else 0, a], high[i, 0]
+                c, d = _SPLIT * x, _SPLIT * y
+                x_high, y_high = c - (c - x), d - (d - y)
+                x_low, y_low = x - x_high, y - y_high
+                product = x * y
+                crossed = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
+                out[i, a], missed[i, a] = product, crossed + x * low[i, 0]
+
+    return Loops(sums, differences, products)

@@ -12,6 +12,7 @@ Each step takes only the arguments for which the step before cannot vouch.
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ _LARGE = 1e20
 """Far more than a power of the clock should be."""
 _NORMAL = 2.3e-308
 """A normal double, and about the least."""
+_NONE = 0.0
+"""The low part of a double about which no more is known."""
 _BLOCK = 1 << 15
 """Doubles added at once."""
 _CHUNK = 2_000_000
@@ -126,8 +129,8 @@ class Program:
             found = run.outputs(shape)
             place = np.ix_(*box)
             mask = wanted[place]
-            for output, value in zip(outputs, found, strict=True):
-                output[place] = np.where(mask, value, output[place])
+            for number, value in enumerate(found):
+                outputs[number, *place] = np.where(mask, value, outputs[number, *place])
             if self._enclose is not None and run.cancelled:
                 self._enclose_in(inside, outputs, box, mask & run.lost(shape))
 
@@ -316,14 +319,18 @@ class _Doubles(_Run):
             np.take(self.banks[rows.mask], rows.places[part], axis=0, out=out, mode="clip")  # other modes buffer
         return out
 
-    def parts(self, rows: Rows) -> tuple[Array, Any]:
-        """The values with their low parts, as far as they are known."""
-        return (self.get(rows.shared), 0.0) if self.exact is None else self.exact.get(rows).parts()
+    def parts(self, group: Group, number: int) -> tuple[Array, Any]:
+        """An operand with its low parts, as far as they are known; in one row where all are the same register."""
+        if self.exact is None:
+            return self.get(group.shared[number]), _NONE
+        return self.exact.get(group.operands[number]).parts()
 
     def _step(self, group: Group) -> None:
         bank, places = self.banks[group.target.mask], group.target.places
         if group.operation != "sum":
-            bank[places] = self._compute(group)
+            value = self._compute(group)
+            if value is not None:  # it is not there yet
+                bank[places] = value
         elif isinstance(places, slice):
             self._sum(group, bank[places])
         else:
@@ -361,7 +368,7 @@ class _Doubles(_Run):
 
     def _power(self, group: Group) -> Array:
         exponent = group.data
-        base, low = self.parts(group.operands[0])
+        base, low = self.parts(group, 0)
         if abs(exponent) <= FEW:
             return 1.0 / base if exponent == -1 else np.float_power(base, float(exponent))
         if self.exact is None:
@@ -374,50 +381,61 @@ class _Doubles(_Run):
         return high.reshape(-1, *trail), low.reshape(-1, *trail)
 
     def _exp(self, group: Group) -> Array:
-        exponent, low = self.parts(group.operands[0])
+        exponent, low = self.parts(group, 0)
         if group.operation == "exponential":
-            high, more = self._fixed(group)
-            given, exponent = exponent, exponent * high
-            low = product_error(given, high, exponent) + (given * more + low * high)
+            given, (high, more) = exponent, self._fixed(group)
+            if self.loops is not None and self.exact is None:
+                exponent, low = (np.empty((len(high), *given.shape[1:])) for _ in range(2))
+                self.loops.products(*(part.reshape(len(part), -1) for part in (exponent, low, given, high, more)))
+            else:
+                exponent = given * high
+                missed = product_error(given, high, exponent)
+                missed += given * more
+                low = missed if self.exact is None else missed + low * high
         if group.operation == "exp" or not group.given:
             self._require_moderate(exponent)
         value = np.exp(exponent)
-        value = value * (1.0 + np.where(np.abs(low) < 1, low, 0.0))
+        if low is not _NONE:
+            value *= 1.0 + (low if np.abs(low).max() < 1 else np.where(np.abs(low) < 1, low, 0.0))
         if group.target.mask == self.tape.full:
             self.raised.append((value, -exponent, np.ones(()), 0))
         return value
 
-    def _divided_difference(self, group: Group) -> Array:
-        pairs = [self.parts(rows) for rows in group.operands[:-1]]
-        s, s_low = self.parts(group.operands[-1])
+    def _divided_difference(self, group: Group) -> Array | None:
+        *pairs, (s, s_low) = (self.parts(group, number) for number in range(len(group.operands)))
         rates, lows = [high for high, _ in pairs], [low for _, low in pairs]
         slowest = rates[0]
         for rate in rates[1:]:
             slowest = np.minimum(slowest, rate)
         if self.exact is None and not slowest.max() * s.max() <= MODERATE:
             self._require_moderate(_exponent(slowest, s))
-        value = self._in_loops(group, rates, s)
-        if value is None:
-            value = exp_dd_float(rates, s, () if self.exact is None else lows, s_low)
+        done = self._in_loops(group, rates, s)
+        value = exp_dd_float(rates, s, () if self.exact is None else lows, s_low) if done is None else done
         if group.target.mask == self.tape.full:
             self.raised.append((value, slowest, s, len(rates) - 1))
-        return value
+        return None if done is not None else value
 
     def _in_loops(self, group: Group, rates: list[Array], s: Array) -> Array | None:
-        """A divided difference by compiled loops, where each rate meets the same moderate clock."""
+        """Divided differences put in place by compiled loops, where all rates meet one clock."""
+        places = group.target.places
         if self.loops is None or self.exact is not None or len(rates) not in (2, 3) or len(s) != 1:
             return None
-        sizes = [len(group.registers), *self.shapes[group.target.mask]]
-        shape = np.broadcast_shapes(*(rate.shape for rate in rates))[1:]
+        if not isinstance(places, slice):
+            return None
+        whole = self.shapes[group.target.mask]
+        shape = np.broadcast_shapes(*{rate.shape[1:] for rate in rates})
         axis = len(shape) - _trailing(shape)
-        if shape != (*sizes[1 : axis + 1], *(1,) * (len(shape) - axis)) or s.size != np.prod(sizes[axis + 1 :]):
+        if shape[:axis] != whole[:axis] or s.size != prod(whole[axis:]):
             return None
-        flat = np.sort([np.broadcast_to(rate, (sizes[0], *shape)).reshape(sizes[0], -1) for rate in rates], axis=0)
-        if not flat[-1].max() * s.max() < _MOST or not np.isfinite(s).all():
+        flat = np.empty((len(rates), len(group.registers), prod(shape)))
+        for values, rate in zip(flat, rates, strict=True):
+            values.reshape(len(values), *shape)[...] = rate
+        flat.sort(axis=0)
+        if not flat[-1].max() * s.max() < _MOST:  # nor where one of them is no number
             return None
-        out = np.empty((sizes[0], flat.shape[2] * s.size))
-        self.loops.differences(out, flat, s.ravel())
-        return out.reshape(sizes)
+        out = self.banks[group.target.mask][places]
+        self.loops.differences(out.reshape(len(out), -1), flat, s.ravel())
+        return out
 
     def _sum_in_loops(self, group: Group, out: Array) -> bool:
         """Whether compiled loops did it: terms have the shape of the sum, and coefficients that of its first axes."""
@@ -436,6 +454,8 @@ class _Doubles(_Run):
 
     def _require_moderate(self, exponent: Array) -> None:
         size = np.abs(exponent)
+        if size.max() <= MODERATE:
+            return
         if self.exact is None and ((size > MODERATE) & (size < GONE)).any():
             raise _NotModerate
 

@@ -78,7 +78,7 @@ class Rows:
 
     >>> Rows.of(1, [2, 3, 4]), Rows.of(1, [2, 4]).listed()
     (Rows(mask=1, places=slice(2, 5, None)), [2, 4])
-    >>> Rows.of(1, [2, 2]).shared
+    >>> Rows.of(1, [2, 2]).shared()
     Rows(mask=1, places=slice(2, 3, None))
     """
 
@@ -99,7 +99,6 @@ class Rows:
             return list(range(self.places.start, self.places.stop))
         return self.places.tolist()
 
-    @property
     def shared(self) -> "Rows":
         """One row where all are the same register."""
         if isinstance(self.places, slice) or (self.places != self.places[0]).any():
@@ -111,7 +110,8 @@ class Rows:
 class Group:
     """Registers computed in one step: the same operation with operands of the same masks.
 
-    ``given`` says that all operands are arguments, which are exact.
+    ``given`` says that all operands are arguments, which are exact; ``shared`` has one row for operands that are one
+    register.
 
     >>> from symguide.symbols import w
     >>> [(group.operation, group.given) for group in Tape([3**w], [w]).groups][-1]
@@ -122,6 +122,7 @@ class Group:
     data: Any
     target: Rows
     operands: tuple[Rows, ...]
+    shared: tuple[Rows, ...]
     registers: tuple[int, ...]
     given: bool
 
@@ -376,7 +377,8 @@ class Tape:
                 operands.append(Rows.of(chosen[0][0], [place for _, place in chosen]))
             target = Rows.of(mask, [self.places[j][1] for j in members])
             used = {self.registers[i].operation for j in members for i in self.registers[j].operands}
-            out.append(Group(operation, data, target, tuple(operands), tuple(members), used == {"argument"}))
+            shared = tuple(rows.shared() for rows in operands)
+            out.append(Group(operation, data, target, tuple(operands), shared, tuple(members), used == {"argument"}))
         return tuple(out)
 
     def _may_cancel(self, register: int) -> bool:
