@@ -430,7 +430,7 @@ def compile_solution(
     >>> compile_solution(solution, solution.tv)(np.array([0.0, 1.0, 16.0]), 0.5)
     array([0.75      , 0.64356243, 0.50000191])
     >>> compile_solution(solution, solution.probabilities, stacked=True)(1.0, np.linspace(0.1, 0.9, 5)).shape
-    (9, 5)
+    (16, 5)
     >>> single = solve(guided_chain(guidance(load("interval-overlap"))))
     >>> float(compile_solution(single, single.tv, log="minus-log")(1000.0, 0.5))  # ln Z + ln ln 2
     692.3752...

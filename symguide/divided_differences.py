@@ -211,7 +211,9 @@ def _descend(spans: Array) -> Array:
 
 def _decayed(span: Array) -> Array:
     """``(1 − e^{−x})/x``, which is 1 at 0."""
-    less = np.minimum(-span, -1e-300)
+    less = -span
+    if not less.max(initial=-1.0) < 0:
+        less[less == 0] = -1e-300  # where it is one
     return np.divide(np.expm1(less), less, out=less)
 
 

@@ -1,4 +1,4 @@
-r"""Loops in machine code: sums of products, exponents, and divided differences of few nodes, by numba where it is there.
+"""Loops in machine code, by numba: sums of products, exponents, and divided differences of two and three nodes.
 
 A tape says what is added and exponentiated; these loops do it row by row, each row once through the processor. They are
 compiled when they are first asked for, for this processor, which takes a few seconds; they serve every tape. Rows are
@@ -25,7 +25,7 @@ from symguide.errors import SymguideError
 __all__ = ["Loops", "loops"]
 
 CLOSE = 0.25
-"""Up to this spread of the nodes series are summed: beyond it, subtraction cancels at most a factor 8."""
+"""Up to this spread series are summed: beyond it, subtraction cancels at most a factor 8 per difference."""
 _NOTHING = -708.0
 """``e^x`` is a normal double down to here; less counts as 0, and is watched elsewhere."""
 _PER_LN2 = 1.4426950408889634
@@ -87,7 +87,8 @@ def loops() -> Loops:
             "backend 'numba' is not installed, so there are no compiled loops; pip install 'symguide[compiled]', or "
             "choose backend 'numpy'"
         ) from error
-    compiled: Any = njit(error_model="numpy", fastmath={"contract"})  # 1/0 is selected away, not raised; x y + z rounds once
+    # Divisions by zero are selected away, not raised; ``x y + z`` may round once.
+    compiled: Any = njit(error_model="numpy", fastmath={"contract"})
 
     @compiled
     def exponentials(x: Any, out: Any, scale: Any, bits: Any) -> None:

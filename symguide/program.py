@@ -431,7 +431,7 @@ class _Doubles(_Run):
         for values, rate in zip(flat, rates, strict=True):
             values.reshape(len(values), *shape)[...] = rate
         flat.sort(axis=0)
-        if not flat[-1].max() * s.max() < _MOST:  # nor where one of them is no number
+        if not (flat[-1].max() * s.max() < _MOST and s.min() >= 0):  # nor where one of them is no number
             return None
         out = self.banks[group.target.mask][places]
         self.loops.differences(out.reshape(len(out), -1), flat, s.ravel())

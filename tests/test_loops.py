@@ -103,6 +103,7 @@ def test_what_doubles_cannot_vouch_for_goes_elsewhere() -> None:
     assert float(fast(500.25, 501.5, 502.0, 1.375)[0]) == pytest.approx(exact, rel=1e-13)
     for values in ((1.0, 2.0, 3.0, inf), (inf, 1.0, 2.0, 0.5), (0.0, 0.0, 0.0, 2.0), (nan, 1.0, 2.0, 0.5)):
         assert fast(*values) == pytest.approx(plain(*values), rel=1e-15, nan_ok=True)
+    assert fast(1.0, 2.0, 3.0, -0.5)[0] == pytest.approx(plain(1.0, 2.0, 3.0, -0.5)[0], rel=1e-15)
     grid = np.linspace(0.1, 3.0, 4).reshape(4, 1, 1), np.linspace(1.0, 2.0, 3).reshape(3, 1), 1.5, np.array([0.5, 2.0])
     assert np.array(fast(*grid)) == pytest.approx(np.array(plain(*grid)), rel=1e-14)
 
@@ -111,7 +112,7 @@ def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     loops.cache_clear()
     try:
-        with pytest.raises(SymguideError, match=r"backend 'numba' is not installed.*pip install 'symguide\[compiled\]'"):
+        with pytest.raises(SymguideError, match=r"'numba' is not installed.*pip install 'symguide\[compiled\]'"):
             compile_expression(s, [s], backend="numba")
     finally:
         loops.cache_clear()

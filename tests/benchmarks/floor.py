@@ -1,12 +1,12 @@
 """How far compiled closed forms are from what no program can leave out: exponentials, and bytes to write.
 
-Run ``python tests/benchmarks/floor.py``, with ``OMP_NUM_THREADS=1`` for one thread. All states of random mixtures at 200
-times. The floor is one ``np.exp`` over as many random numbers as the closed form has distinct exponents, counted on its
-tape (powers of constants to ``w``, and ``e^{−Λ s}`` for every distinct rate and time), and one ``np.full`` of as many
-doubles as come out. It leaves out forming exponents and rates, every sum, every division between exponentials, and every
-check. Both are timed alternately in this run, and the ratio is the median of the ratios of neighbours. The first call
-of the numba backend, which compiles the loops, is shown apart and not counted. Errors are the largest relative ones
-of probabilities above 1e-250, against ball arithmetic at a few of the times.
+Run ``python tests/benchmarks/floor.py``, with ``OMP_NUM_THREADS=1`` for one thread. All states of random mixtures at
+200 times. The floor is one ``np.exp`` over as many random numbers as the closed form has distinct exponents, counted on
+its tape (powers of constants to ``w``, and ``e^{−Λ s}`` for every distinct rate and time), and one ``np.full`` of as
+many doubles as come out. It leaves out forming exponents and rates, every sum, every division between exponentials, and
+every check. Both are timed alternately in this run, and the ratio is the median of the ratios of neighbours. The first
+call, which reads the tape and compiles the loops of the numba backend, is shown apart and not counted. Errors are the
+largest relative ones of probabilities above 1e-250, against ball arithmetic at a few of the times.
 """
 
 import statistics
@@ -79,7 +79,7 @@ def alternately(work: Callable[[], object], floor: Callable[[], object]) -> tupl
 
 
 def _error(solution: Solution, values: np.ndarray, strength: float, fractions: np.ndarray) -> float:
-    """The largest relative error, of every tenth state."""
+    """The largest relative error, of some forty states."""
     states = range(0, len(values), max(1, len(values) // 40))
     forms = [solution[solution.named.chain.states[j]] for j in states]
     balls = compile_solution(solution, forms, target="balls")
