@@ -481,12 +481,14 @@ class _Doubles(_Run):
         size = np.zeros(out.shape) if signed else None
         factor = None if signed else self.tape.factor(group)
         if factor is not None:
-            self.put(group.operands[1], part, out)
+            one = self.is_one(factor)
+            total = out if one else np.empty_like(out)  # near the processor until it is whole
+            self.put(group.operands[1], part, total)
             term = np.empty_like(out)
             for others in group.operands[3::2]:
-                out += self.put(others, part, term)
-            if not self.is_one(factor):
-                out *= self.get(factor, part)
+                total += self.put(others, part, term)
+            if not one:
+                np.multiply(total, self.get(factor, part), out=out)
             return None
         for place, (coefficients, others) in enumerate(zip(group.operands[::2], group.operands[1::2], strict=True)):
             term = self.get(others, part)
