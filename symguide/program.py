@@ -434,7 +434,7 @@ class _Doubles(_Run):
         if not (flat[-1].max() * s.max() < _MOST and s.min() >= 0):  # nor where one of them is no number
             return None
         out = self.banks[group.target.mask][places]
-        self.loops.differences(out.reshape(len(out), -1), flat, s.ravel())
+        self.loops.differences(out.reshape(len(out), -1), flat, s.ravel() + 0.0)  # no negative zeros
         return out
 
     def _sum_in_loops(self, group: Group, out: Array) -> bool:

@@ -93,6 +93,13 @@ def test_both_backends_agree(name: str, stacked: bool) -> None:
 
 
 @needs_numba
+def test_no_negative_zeros_at_the_start() -> None:
+    solution = solve(guided_chain(guidance(HARD["squares"].problem)))
+    start = compile_solution(solution, solution.probabilities, backend="numba", stacked=True)(1.0, 1.0)
+    assert not np.signbit(start).any()
+
+
+@needs_numba
 def test_what_doubles_cannot_vouch_for_goes_elsewhere() -> None:
     a, b, c = symbols("a b c", positive=True)
     forms = [exp_dd((a, b), s), exp_dd((a, b, c), s)]
