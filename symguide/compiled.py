@@ -24,6 +24,7 @@ from symguide.arithmetic import BALLS, power_float, power_parts
 from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp
 from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
 from symguide.exp_dd import exp_dd
+from symguide.loops import loops
 from symguide.number import Number, read_number, shown
 from symguide.numeral import long_integers
 from symguide.program import Program
@@ -33,8 +34,10 @@ from symguide.strength import require_strength
 from symguide.symbols import s, t, u, w
 from symguide.tape import Tape
 
-__all__ = ["TARGETS", "compile_expression", "compile_solution", "enclose"]
+__all__ = ["BACKENDS", "TARGETS", "compile_expression", "compile_solution", "enclose"]
 
+BACKENDS = ("numpy", "numba")
+"""What runs functions of arrays in doubles."""
 MAX_BITS = 100_000
 """Precision at which enclosures stop being refined."""
 
@@ -177,6 +180,8 @@ def compile_expression(
     target: str = "numpy",
     log: bool | str = False,
     complements: Mapping[Expr, Expr] | None = None,
+    backend: str = "numpy",
+    stacked: bool = False,
 ) -> Callable[..., Any]:
     """Compile closed forms to one function of some symbols.
 
@@ -196,6 +201,11 @@ def compile_expression(
     complements
         ``{P: 1 − P}`` where both are known as sums of positive terms, so that ``ln P`` keeps its digits for ``P``
         near 1.
+    backend
+        What runs the NumPy target in doubles: ``"numpy"`` alone, or ``"numba"``, whose compiled loops add and take
+        divided differences (extra ``compiled``). Both obey the same bound on errors.
+    stacked
+        Whether several expressions give one array, with the expressions along its first axis (NumPy only).
 
     Returns
     -------
@@ -207,7 +217,8 @@ def compile_expression(
     Raises
     ------
     SymguideError
-        For an unknown target, and for symbols that are neither arguments nor defined.
+        For an unknown target or backend, for a backend that is not installed, and for symbols that are neither
+        arguments nor defined.
 
     >>> from sympy import symbols
     >>> a, b = symbols("a b", positive=True)
@@ -228,16 +239,30 @@ def compile_expression(
             f"target {target!r} has no log domain, its exponents are unbounded; take the logarithm itself"
         )
     single = isinstance(expressions, Expr)
+    _require_arrays(target, backend, stacked, single)
     wanted: list[Any] = [expressions] if isinstance(expressions, Expr) else list(expressions)
     meanings = dict(definitions or {})
     _require_known(wanted, arguments, meanings)
     if target == "numpy":
-        program = _program(wanted, arguments, meanings, log, complements)
+        program = _program(wanted, arguments, meanings, log, complements, backend)
+        if stacked:
+            return lambda *values: program.run(*values)[0]
         return (lambda *values: program(*values)[0]) if single else program
     function = _printed(wanted, arguments, meanings, target)
     if target == "mpmath":
         function = _to_working_precision(function, _enclosures(wanted, arguments, meanings), len(wanted))
     return (lambda *values: function(*values)[0]) if single else function
+
+
+def _require_arrays(target: str, backend: str, stacked: bool, single: bool) -> None:
+    if backend not in BACKENDS:
+        raise SymguideError(f"backend {backend!r} is unknown; choose one of {', '.join(BACKENDS)}")
+    if backend != "numpy" and target != "numpy":
+        raise SymguideError(f"target {target!r} computes in no doubles, so backend {backend!r} is idle; leave it out")
+    if stacked and target != "numpy":
+        raise SymguideError(f"target {target!r} has values that no array holds; leave out stacked")
+    if stacked and single:
+        raise SymguideError("stacked is for several expressions, and this is one; give a list of them or leave it out")
 
 
 def _require_known(wanted: Sequence[Expr], arguments: Sequence[Symbol], definitions: Mapping[Any, Expr]) -> None:
@@ -258,6 +283,7 @@ def _program(
     definitions: Mapping[Any, Expr],
     log: bool | str,
     complements: Mapping[Expr, Expr] | None,
+    backend: str,
 ) -> Program:
     def wide() -> Tape:
         tape = Tape(wanted, arguments, definitions, complements, in_logs=True)
@@ -271,7 +297,8 @@ def _program(
         ball = _refined(balls(number), lambda: [flint.arb(value) for value in values], 20)
         return float(ball.mid()) if ball.is_finite() else np.nan
 
-    return Program(lambda: Tape(wanted, arguments, definitions), wide, None if log else enclosed, bool(log))
+    compiled = loops() if backend == "numba" else None
+    return Program(lambda: Tape(wanted, arguments, definitions), wide, None if log else enclosed, bool(log), compiled)
 
 
 def _enclosures(
@@ -366,6 +393,8 @@ def compile_solution(
     schedule: NoiseSchedule | None = None,
     target: str = "numpy",
     log: bool | str = False,
+    backend: str = "numpy",
+    stacked: bool = False,
 ) -> Callable[..., Any]:
     """Compile closed forms of a solution to a function of ``(w, u)``, or of ``(w, t)`` under a noise schedule.
 
@@ -378,7 +407,7 @@ def compile_solution(
         in ``u = e^{−s}``, in ``w`` and in the abbreviations.
     schedule
         With one, the second parameter is time ``t ∈ [0, T]``.
-    target, log
+    target, log, backend, stacked
         As for :func:`compile_expression`; ``ln TV`` and ``ln(−ln TV)`` are relatively accurate near ``TV = 1`` too.
 
     Returns
@@ -400,6 +429,8 @@ def compile_solution(
     >>> solution = solve(guided_chain(guidance(load("squares-overlap"))))
     >>> compile_solution(solution, solution.tv)(np.array([0.0, 1.0, 16.0]), 0.5)
     array([0.75      , 0.64356243, 0.50000191])
+    >>> compile_solution(solution, solution.probabilities, stacked=True)(1.0, np.linspace(0.1, 0.9, 5)).shape
+    (16, 5)
     >>> single = solve(guided_chain(guidance(load("interval-overlap"))))
     >>> float(compile_solution(single, single.tv, log="minus-log")(1000.0, 0.5))  # ln Z + ln ln 2
     692.3752...
@@ -414,9 +445,9 @@ def compile_solution(
     else:
         point = s if target == "numpy" else t
         definitions |= {u: exp(-s)} if target == "numpy" else {s: schedule.clock, u: exp(-s)}
-    function: Any = compile_expression(
-        wanted, [w, point], definitions, target, log, _complement(solution, wanted) if log else None
-    )
+    _require_arrays(target, backend, stacked, single)
+    complement = _complement(solution, wanted) if log else None
+    function: Any = compile_expression(wanted, [w, point], definitions, target, log, complement, backend)
 
     def precise(strength: Any, at: Any) -> Any:
         if target == "balls":
@@ -438,7 +469,7 @@ def compile_solution(
         values, finite = function.run(strength, at)
         if not finite:
             _require_numbers(values, strength, bool(log))
-        return values[0] if single else values
+        return values if stacked else values[0] if single else list(values)
 
     return checked if target == "numpy" else precise
 

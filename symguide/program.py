@@ -12,12 +12,14 @@ Each step takes only the arguments for which the step before cannot vouch.
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symguide.divided_differences import exp_dd_float, exp_dd_wide, log_exp_dd_wide
+from symguide.loops import Loops
 from symguide.tape import FEW, Group, Rows, Tape
 from symguide.wide import Wide, product_error, stack, where
 
@@ -37,6 +39,8 @@ _LARGE = 1e20
 """Far more than a power of the clock should be."""
 _NORMAL = 2.3e-308
 """A normal double, and about the least."""
+_NONE = 0.0
+"""The low part of a double about which no more is known."""
 _BLOCK = 1 << 15
 """Doubles added at once."""
 _CHUNK = 2_000_000
@@ -60,6 +64,8 @@ class Program:
         ``enclose(arguments, output)``: the value to double precision, by a means that never fails; or ``None``.
     logarithms
         Whether everything is to be run in wide numbers.
+    loops
+        Machine code for what is run in doubles.
 
     >>> from symguide.symbols import u, w
     >>> function = Program(lambda: Tape([u**w], [w, u]), lambda: Tape([u**w], [w, u], in_logs=True))
@@ -73,10 +79,12 @@ class Program:
         wide: Callable[[], Tape],
         enclose: Callable[[list[float], int], float] | None = None,
         logarithms: bool = False,
+        loops: Loops | None = None,
     ) -> None:
         self._make_tape, self._make_wide = tape, wide
         self._enclose = enclose
         self._logarithms = logarithms
+        self._loops = loops
 
     @cached_property
     def tape(self) -> Tape:
@@ -90,31 +98,30 @@ class Program:
 
     def __call__(self, *arguments: ArrayLike) -> list[Any]:
         """The outputs, each of the broadcast shape of the arguments."""
-        return self.run(*arguments)[0]
+        return list(self.run(*arguments)[0])
 
-    def run(self, *arguments: ArrayLike) -> tuple[list[Any], bool]:
-        """The outputs, and whether they are known to be finite."""
+    def run(self, *arguments: ArrayLike) -> tuple[Array, bool]:
+        """The outputs along a first axis, and whether they are known to be finite."""
         values = [np.asarray(value, dtype=np.float64) for value in arguments]
         shape = np.broadcast_shapes(*(value.shape for value in values))
         values = [value.reshape((1,) * (len(shape) - value.ndim) + value.shape) for value in values]
         if 0 in shape:
-            return [np.zeros(shape) for _ in (self.wide if self._logarithms else self.tape).outputs], True
+            return np.zeros((len((self.wide if self._logarithms else self.tape).outputs), *shape)), True
         known = False
         with np.errstate(all="ignore"):
             if self._logarithms:
-                outputs = [np.empty(shape) for _ in self.wide.outputs]
+                outputs = np.empty((len(self.wide.outputs), *shape))
                 self._run_wide(values, outputs, np.ones(shape, dtype=bool))
             else:
-                run = _Doubles(self.tape, values)
+                run = _Doubles(self.tape, values, self._loops)
                 outputs = run.outputs(shape)
                 doubtful = run.doubtful(shape, outputs)
                 known = not doubtful.any()
                 if not known:
-                    outputs = [np.array(output) for output in outputs]
                     self._run_wide(values, outputs, doubtful)
-        return (outputs if shape else [output[()] for output in outputs]), known
+        return outputs, known
 
-    def _run_wide(self, values: list[Array], outputs: list[Array], wanted: Flags) -> None:
+    def _run_wide(self, values: list[Array], outputs: Array, wanted: Flags) -> None:
         for box in _boxes(wanted, sum(self.wide.sizes.values())):
             inside = [_cut(value, box) for value in values]
             run = _Wides(self.wide, inside)
@@ -122,12 +129,12 @@ class Program:
             found = run.outputs(shape)
             place = np.ix_(*box)
             mask = wanted[place]
-            for output, value in zip(outputs, found, strict=True):
-                output[place] = np.where(mask, value, output[place])
+            for number, value in enumerate(found):
+                outputs[number, *place] = np.where(mask, value, outputs[number, *place])
             if self._enclose is not None and run.cancelled:
                 self._enclose_in(inside, outputs, box, mask & run.lost(shape))
 
-    def _enclose_in(self, inside: list[Array], outputs: list[Array], box: tuple[Any, ...], lost: Flags) -> None:
+    def _enclose_in(self, inside: list[Array], outputs: Array, box: tuple[Any, ...], lost: Flags) -> None:
         assert self._enclose is not None
         shape = lost.shape
         full = [np.broadcast_to(value, shape) for value in inside]
@@ -135,7 +142,7 @@ class Program:
             at = tuple(axis[j] for axis, j in zip(box, index, strict=True))
             arguments = [float(value[index]) for value in full]
             for number in self.wide.cancelling:
-                outputs[number][at] = self._enclose(arguments, number)
+                outputs[number, *at] = self._enclose(arguments, number)
 
 
 def _boxes(wanted: Flags, registers: int) -> list[tuple[Any, ...]]:
@@ -274,8 +281,9 @@ class _Wides(_Run):
 class _Doubles(_Run):
     """In doubles; what is exponentiated in wide numbers where it must be."""
 
-    def __init__(self, tape: Tape, arguments: Sequence[Array]) -> None:
+    def __init__(self, tape: Tape, arguments: Sequence[Array], loops: Loops | None = None) -> None:
         super().__init__(tape, arguments)
+        self.loops = loops
         self.banks = {mask: np.empty((size, *self.shapes[mask])) for mask, size in tape.sizes.items()}
         self.exact: _Wides | None = None
         self.raised: list[tuple[Array, Array, Array, int]] = []
@@ -303,16 +311,32 @@ class _Doubles(_Run):
         bank, places = self.banks[rows.mask], rows.places
         return bank[places][part] if isinstance(places, slice) else np.take(bank, places[part], axis=0)
 
-    def parts(self, rows: Rows) -> tuple[Array, Any]:
-        """The values with their low parts, as far as they are known."""
-        return (self.get(rows), 0.0) if self.exact is None else self.exact.get(rows).parts()
+    def put(self, rows: Rows, part: slice, out: Array) -> Array:
+        """The same, into an array of the shape of a sum."""
+        if isinstance(rows.places, slice) or self.shapes[rows.mask] != out.shape[1:]:
+            out[...] = self.get(rows, part)
+        else:
+            np.take(self.banks[rows.mask], rows.places[part], axis=0, out=out, mode="clip")  # other modes buffer
+        return out
+
+    def parts(self, group: Group, number: int) -> tuple[Array, Any]:
+        """An operand with its low parts, as far as they are known; in one row where all are the same register."""
+        if self.exact is None:
+            return self.get(group.shared[number]), _NONE
+        return self.exact.get(group.operands[number]).parts()
 
     def _step(self, group: Group) -> None:
-        out = self.banks[group.target.mask][group.target.places]
-        if group.operation == "sum":
-            self._sum(group, out)
+        bank, places = self.banks[group.target.mask], group.target.places
+        if group.operation != "sum":
+            value = self._compute(group)
+            if value is not None:  # it is not there yet
+                bank[places] = value
+        elif isinstance(places, slice):
+            self._sum(group, bank[places])
         else:
-            out[...] = self._compute(group)
+            out = np.empty((len(places), *bank.shape[1:]))
+            self._sum(group, out)
+            bank[places] = out
 
     def _compute(self, group: Group) -> Any:
         values = group.operands
@@ -344,7 +368,7 @@ class _Doubles(_Run):
 
     def _power(self, group: Group) -> Array:
         exponent = group.data
-        base, low = self.parts(group.operands[0])
+        base, low = self.parts(group, 0)
         if abs(exponent) <= FEW:
             return 1.0 / base if exponent == -1 else np.float_power(base, float(exponent))
         if self.exact is None:
@@ -357,40 +381,88 @@ class _Doubles(_Run):
         return high.reshape(-1, *trail), low.reshape(-1, *trail)
 
     def _exp(self, group: Group) -> Array:
-        exponent, low = self.parts(group.operands[0])
+        exponent, low = self.parts(group, 0)
         if group.operation == "exponential":
-            high, more = self._fixed(group)
-            given, exponent = exponent, exponent * high
-            low = product_error(given, high, exponent) + (given * more + low * high)
+            given, (high, more) = exponent, self._fixed(group)
+            if self.loops is not None and self.exact is None:
+                exponent, low = (np.empty((len(high), *given.shape[1:])) for _ in range(2))
+                self.loops.products(*(part.reshape(len(part), -1) for part in (exponent, low, given, high, more)))
+            else:
+                exponent = given * high
+                missed = product_error(given, high, exponent)
+                missed += given * more
+                low = missed if self.exact is None else missed + low * high
         if group.operation == "exp" or not group.given:
             self._require_moderate(exponent)
         value = np.exp(exponent)
-        value = value * (1.0 + np.where(np.abs(low) < 1, low, 0.0))
+        if low is not _NONE:
+            value *= 1.0 + (low if np.abs(low).max() < 1 else np.where(np.abs(low) < 1, low, 0.0))
         if group.target.mask == self.tape.full:
             self.raised.append((value, -exponent, np.ones(()), 0))
         return value
 
-    def _divided_difference(self, group: Group) -> Array:
-        pairs = [self.parts(rows) for rows in group.operands[:-1]]
-        s, s_low = self.parts(group.operands[-1])
+    def _divided_difference(self, group: Group) -> Array | None:
+        *pairs, (s, s_low) = (self.parts(group, number) for number in range(len(group.operands)))
         rates, lows = [high for high, _ in pairs], [low for _, low in pairs]
         slowest = rates[0]
         for rate in rates[1:]:
             slowest = np.minimum(slowest, rate)
         if self.exact is None and not slowest.max() * s.max() <= MODERATE:
             self._require_moderate(_exponent(slowest, s))
-        value = exp_dd_float(rates, s, () if self.exact is None else lows, s_low)
+        done = self._in_loops(group, rates, s)
+        value = exp_dd_float(rates, s, () if self.exact is None else lows, s_low) if done is None else done
         if group.target.mask == self.tape.full:
             self.raised.append((value, slowest, s, len(rates) - 1))
-        return value
+        return None if done is not None else value
+
+    def _in_loops(self, group: Group, rates: list[Array], s: Array) -> Array | None:
+        """Divided differences put in place by compiled loops, where all rates meet one clock."""
+        places = group.target.places
+        if self.loops is None or self.exact is not None or len(rates) not in (2, 3) or len(s) != 1:
+            return None
+        if not isinstance(places, slice):
+            return None
+        whole = self.shapes[group.target.mask]
+        shape = np.broadcast_shapes(*{rate.shape[1:] for rate in rates})
+        axis = len(shape) - _trailing(shape)
+        if shape[:axis] != whole[:axis] or s.size != prod(whole[axis:]):
+            return None
+        flat = np.empty((len(rates), len(group.registers), prod(shape)))
+        for values, rate in zip(flat, rates, strict=True):
+            values.reshape(len(values), *shape)[...] = rate
+        flat.sort(axis=0)
+        if not (flat[-1].max() * s.max() < _MOST and s.min() >= 0):  # nor where one of them is no number
+            return None
+        out = self.banks[group.target.mask][places]
+        self.loops.differences(out.reshape(len(out), -1), flat, s.ravel() + 0.0)  # no negative zeros
+        return out
+
+    def _sum_in_loops(self, group: Group, out: Array) -> bool:
+        """Whether compiled loops did it: terms have the shape of the sum, and coefficients that of its first axes."""
+        terms = self.tape.terms(group) if self.loops is not None else None
+        if self.loops is None or terms is None or not out.flags.c_contiguous:
+            return False
+        coefficients, others = terms
+        shape = self.shapes[coefficients.mask]
+        axis = len(shape) - _trailing(shape)
+        if self.shapes[others.mask] != out.shape[1:] or shape[:axis] != out.shape[1 : axis + 1]:
+            return False
+        banks = (self.banks[rows.mask].reshape(len(self.banks[rows.mask]), -1) for rows in terms)
+        fronts, backs = banks
+        self.loops.sums(out.reshape(len(out), -1), coefficients.places, fronts, others.places, backs)
+        return True
 
     def _require_moderate(self, exponent: Array) -> None:
         size = np.abs(exponent)
+        if size.max() <= MODERATE:
+            return
         if self.exact is None and ((size > MODERATE) & (size < GONE)).any():
             raise _NotModerate
 
     def _sum(self, group: Group, out: Array) -> None:
         signed = group.registers[0] in self.tape.signed
+        if not signed and self._sum_in_loops(group, out):
+            return
         block = None if signed else self.tape.block(group)
         if block is not None and out.size * len(group.operands) < _BLOCK:
             coefficients, others = block
@@ -407,6 +479,17 @@ class _Doubles(_Run):
     def _sum_part(self, group: Group, out: Array, part: slice, signed: bool) -> Array | None:
         """Some registers at a time, so that what is added stays near the processor."""
         size = np.zeros(out.shape) if signed else None
+        factor = None if signed else self.tape.factor(group)
+        if factor is not None:
+            one = self.is_one(factor)
+            total = out if one else np.empty_like(out)  # near the processor until it is whole
+            self.put(group.operands[1], part, total)
+            term = np.empty_like(out)
+            for others in group.operands[3::2]:
+                total += self.put(others, part, term)
+            if not one:
+                np.multiply(total, self.get(factor, part), out=out)
+            return None
         for place, (coefficients, others) in enumerate(zip(group.operands[::2], group.operands[1::2], strict=True)):
             term = self.get(others, part)
             if not self.is_one(coefficients):
@@ -419,12 +502,17 @@ class _Doubles(_Run):
                 size += np.abs(term)
         return size
 
-    def outputs(self, shape: tuple[int, ...]) -> list[Array]:
-        """The outputs."""
-        banks = {mask: np.broadcast_to(bank, (len(bank), *shape)) for mask, bank in self.banks.items()}
-        return [banks[mask][row] for mask, row in self.tape.output_places]
+    def outputs(self, shape: tuple[int, ...]) -> Array:
+        """The outputs along a first axis: a part of a bank, where they lie side by side."""
+        rows = self.tape.output_rows
+        if rows is not None and self.shapes[rows.mask] == shape:
+            return self.get(rows)
+        out = np.empty((len(self.tape.outputs), *shape))
+        for number, (mask, row) in enumerate(self.tape.output_places):
+            out[number] = self.banks[mask][row]
+        return out
 
-    def doubtful(self, shape: tuple[int, ...], outputs: Sequence[Array]) -> Flags:
+    def doubtful(self, shape: tuple[int, ...], outputs: Array) -> Flags:
         """Where doubles cannot vouch for the outputs."""
         out = self.lost(shape)
         for flag in self.odd:
@@ -435,9 +523,7 @@ class _Doubles(_Run):
             for value, rate, s, count in self.raised:
                 if not value.min() >= _LEAST:
                     out |= ((value < _LEAST) & (_bound(rate, s, count) > -np.inf)).any(axis=0)
-            for output in outputs:
-                out |= ~((np.abs(output) > _LEAST) & np.isfinite(output))
-            return out
+            return out | ~((np.abs(outputs) > _LEAST) & np.isfinite(outputs)).all(axis=0)
         for value, *_ in self.raised:
             if not value.max() < _LARGE:
                 out |= ~(value < _LARGE).all(axis=0)
@@ -462,6 +548,14 @@ class _Doubles(_Run):
             for rows in sums:
                 out |= near & (np.abs(self.get(rows)) < np.exp(largest - 690)).any(axis=0)
         return out
+
+
+def _trailing(shape: tuple[int, ...]) -> int:
+    """How many axes at the end have length one."""
+    count = 0
+    while count < len(shape) and shape[-1 - count] == 1:
+        count += 1
+    return count
 
 
 def _exponent(rate: Array, s: Array) -> Any:

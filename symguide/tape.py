@@ -78,6 +78,8 @@ class Rows:
 
     >>> Rows.of(1, [2, 3, 4]), Rows.of(1, [2, 4]).listed()
     (Rows(mask=1, places=slice(2, 5, None)), [2, 4])
+    >>> Rows.of(1, [2, 2]).shared()
+    Rows(mask=1, places=slice(2, 3, None))
     """
 
     mask: int
@@ -89,18 +91,27 @@ class Rows:
         first, count = places[0], len(places)
         if list(places) == list(range(first, first + count)):
             return cls(mask, slice(first, first + count))
-        return cls(mask, list(places))
+        return cls(mask, np.array(places, dtype=np.intp))
 
     def listed(self) -> list[int]:
         """The places, one by one."""
-        return list(range(self.places.start, self.places.stop)) if isinstance(self.places, slice) else self.places
+        if isinstance(self.places, slice):
+            return list(range(self.places.start, self.places.stop))
+        return self.places.tolist()
+
+    def shared(self) -> "Rows":
+        """One row where all are the same register."""
+        if isinstance(self.places, slice) or (self.places != self.places[0]).any():
+            return self
+        return Rows.of(self.mask, [int(self.places[0])])
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Registers computed in one step: the same operation with operands of the same masks.
 
-    ``given`` says that all operands are arguments, which are exact.
+    ``given`` says that all operands are arguments, which are exact; ``shared`` has one row for operands that are one
+    register.
 
     >>> from symguide.symbols import w
     >>> [(group.operation, group.given) for group in Tape([3**w], [w]).groups][-1]
@@ -111,6 +122,7 @@ class Group:
     data: Any
     target: Rows
     operands: tuple[Rows, ...]
+    shared: tuple[Rows, ...]
     registers: tuple[int, ...]
     given: bool
 
@@ -153,9 +165,11 @@ class Tape:
         self._logs: dict[int, int] = {}
         self._definitions = dict(definitions or {})
         self._in_logs = in_logs
-        self._numbers: dict[tuple[int, ...], Wide] = {}
-        self._doubles: dict[tuple[int, ...], tuple[Any, Any]] = {}
-        self._blocks: dict[tuple[int, ...], tuple[Rows | None, Rows] | None] = {}
+        self._numbers: dict[int, Wide] = {}  # by the first register of the group
+        self._doubles: dict[int, tuple[Any, Any]] = {}
+        self._blocks: dict[int, tuple[Rows | None, Rows] | None] = {}
+        self._terms: dict[int, tuple[Rows, Rows] | None] = {}
+        self._factors: dict[int, Rows | None] = {}
         self._complements: dict[int, Expr] = {}
         self.one = self._constant(Integer(1))
         for place, symbol in enumerate(arguments):
@@ -249,34 +263,49 @@ class Tape:
 
     def numbers(self, group: Group) -> Wide:
         """The constants of a group, or the logarithms of its constant bases."""
-        if group.registers not in self._numbers:
+        if group.registers[0] not in self._numbers:
             data = [self.registers[j].data for j in group.registers]
             exact = map(_logarithm, data) if group.operation == "exponential" else data
-            self._numbers[group.registers] = stack([Wide.near(value) for value in exact])
-        return self._numbers[group.registers]
+            self._numbers[group.registers[0]] = stack([Wide.near(value) for value in exact])
+        return self._numbers[group.registers[0]]
 
     def doubles(self, group: Group) -> tuple[Any, Any]:
         """The same, as sums of two doubles."""
-        if group.registers not in self._doubles:
-            self._doubles[group.registers] = self.numbers(group).parts()
-        return self._doubles[group.registers]
+        if group.registers[0] not in self._doubles:
+            self._doubles[group.registers[0]] = self.numbers(group).parts()
+        return self._doubles[group.registers[0]]
 
     def block(self, group: Group) -> tuple[Rows | None, Rows] | None:
         """Coefficients and operands of long sums in one piece, places by term, then by register.
 
         ``None`` for short sums and for terms of several masks; ``None`` for coefficients that are all 1.
         """
-        if group.registers not in self._blocks:
+        if group.registers[0] not in self._blocks:
+            terms = self.terms(group) if len(group.operands) > 2 * _SHORT else None
+            if terms is not None:
+                front, back = terms
+                ones = all(j == self.one for member in group.registers for j in self.registers[member].operands[::2])
+                self._blocks[group.registers[0]] = (None if ones else front, back)
+            else:
+                self._blocks[group.registers[0]] = None
+        return self._blocks[group.registers[0]]
+
+    def terms(self, group: Group) -> tuple[Rows, Rows] | None:
+        """Coefficients and operands of any sums as :meth:`block` has them; ``None`` for terms of several masks."""
+        if group.registers[0] not in self._terms:
             fronts, backs = group.operands[::2], group.operands[1::2]
             uniform = len({rows.mask for rows in fronts}) == 1 and len({rows.mask for rows in backs}) == 1
-            self._blocks[group.registers] = None
-            if uniform and len(backs) > _SHORT:
-                front, back = (
-                    Rows(kind[0].mask, np.array([rows.listed() for rows in kind])) for kind in (fronts, backs)
-                )
-                ones = all(j == self.one for member in group.registers for j in self.registers[member].operands[::2])
-                self._blocks[group.registers] = (None if ones else front, back)
-        return self._blocks[group.registers]
+            self._terms[group.registers[0]] = (_in_one(fronts), _in_one(backs)) if uniform else None
+        return self._terms[group.registers[0]]
+
+    def factor(self, group: Group) -> Rows | None:
+        """The coefficients of a sum whose terms all have the same one."""
+        if group.registers[0] not in self._factors:
+            first, *others = group.operands[::2]
+            listed = first.listed()
+            same = bool(others) and all(rows.mask == first.mask and rows.listed() == listed for rows in others)
+            self._factors[group.registers[0]] = first if same else None
+        return self._factors[group.registers[0]]
 
     @cached_property
     def precise(self) -> frozenset[int]:
@@ -293,20 +322,27 @@ class Tape:
 
     @cached_property
     def places(self) -> Mapping[int, tuple[int, int]]:
-        """``{register: (mask, place in its bank)}``."""
+        """``{register: (mask, place in its bank)}``: the outputs come last and side by side, in their sequence."""
         sizes: dict[int, int] = defaultdict(int)
         out: dict[int, tuple[int, int]] = {}
-        for members in self._grouped.values():
-            for j in members:
-                mask = self.registers[j].mask
-                out[j] = mask, sizes[mask]
-                sizes[mask] += 1
+        last = dict.fromkeys(self.outputs)
+        steps = (j for members in self._grouped.values() for j in members if j not in last)
+        for j in (*steps, *last):
+            mask = self.registers[j].mask
+            out[j] = mask, sizes[mask]
+            sizes[mask] += 1
         return out
 
     @cached_property
     def output_places(self) -> list[tuple[int, int]]:
         """``(mask, place)`` of every output."""
         return [self.places[output] for output in self.outputs]
+
+    @cached_property
+    def output_rows(self) -> Rows | None:
+        """The outputs as rows of one bank, if they are."""
+        masks = {mask for mask, _ in self.output_places}
+        return Rows.of(masks.pop(), [place for _, place in self.output_places]) if len(masks) == 1 else None
 
     @cached_property
     def sizes(self) -> Mapping[int, int]:
@@ -333,14 +369,16 @@ class Tape:
     def groups(self) -> tuple[Group, ...]:
         """The steps, in order."""
         out = []
-        for (_, operation, mask, _, data, _, _), members in self._grouped.items():
+        for (_, operation, mask, _, data, _, _), found in self._grouped.items():
+            members = sorted(found, key=lambda j: self.places[j])
             operands = []
             for position in range(len(self.registers[members[0]].operands)):
                 chosen = [self.places[self.registers[j].operands[position]] for j in members]
                 operands.append(Rows.of(chosen[0][0], [place for _, place in chosen]))
             target = Rows.of(mask, [self.places[j][1] for j in members])
             used = {self.registers[i].operation for j in members for i in self.registers[j].operands}
-            out.append(Group(operation, data, target, tuple(operands), tuple(members), used == {"argument"}))
+            shared = tuple(rows.shared() for rows in operands)
+            out.append(Group(operation, data, target, tuple(operands), shared, tuple(members), used == {"argument"}))
         return tuple(out)
 
     def _may_cancel(self, register: int) -> bool:
@@ -495,6 +533,10 @@ class Tape:
 
     def _log_sum(self, logs: Sequence[int]) -> int:
         return self._new("logsumexp", tuple(sorted(logs, key=lambda j: (self.registers[j].mask, j))), None, 0)
+
+
+def _in_one(kind: Sequence[Rows]) -> Rows:
+    return Rows(kind[0].mask, np.array([rows.listed() for rows in kind], dtype=np.intp))
 
 
 def _sign_of(expression: Expr) -> int:

@@ -225,6 +225,19 @@ def test_ends_of_the_clock_in_mpmath() -> None:
     assert exp_dd_mp([1, 2], mpmath.inf) == 0
 
 
+@pytest.mark.parametrize("spread", [0.0, 1e-18, 1e-9, 0.1, 0.2499999, 0.25, 0.2500001, 0.3, 1.0, 3.0, 20.0])
+@pytest.mark.parametrize("inner", [0.0, 1e-12, 0.1, 0.5, 0.9, 1.0])
+def test_three_nodes_on_both_sides_of_the_series(spread: float, inner: float) -> None:
+    nodes, s = [0.5, 0.5 + inner * spread, 0.5 + spread], 1.0
+    with mpmath.workdps(40):
+        exact = exp_dd_mp(nodes, mpmath.mpf(s))
+    assert abs(exp_dd_float(nodes, s) / exact - 1) < 5e-15
+
+
+def test_two_nodes_and_a_clock_that_runs_back() -> None:
+    assert exp_dd_float([1.0, 3.0], -0.5) == pytest.approx((np.exp(0.5) - np.exp(1.5)) / 2.0, rel=1e-15)
+
+
 def test_broadcasting_over_nodes_and_clock() -> None:
     first, second = np.linspace(0, 3, 4).reshape(4, 1, 1), np.linspace(1, 2, 3).reshape(3, 1)
     clock = np.array([0.0, 0.5, 1.0, inf, 2.0])
