@@ -61,7 +61,7 @@ def _names(path: Path) -> Iterator[str]:
 
 
 def test_paths_are_those_that_are_tried() -> None:
-    assert set(PATHS) == {"exact", "symbolic", "lumped", "array"}
+    assert set(PATHS) == {"exact", "symbolic", "lumped", "markov", "array"}
 
 
 def test_arithmetics_are_all_used_by_the_laws() -> None:
