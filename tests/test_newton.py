@@ -36,7 +36,10 @@ def test_as_the_matrix_exponential(nodes: list[Fraction], clock: Fraction) -> No
                 assert abs(value / expected - 1) < flint.arb(2) ** -150
 
 
-@given(rates, clocks, st.floats(0, 2), st.floats(0, 0.9), st.lists(st.floats(-1, 1), min_size=5, max_size=5))
+widths = st.sampled_from([0.0, 1e-30, 1e-9, 1e-3, 0.1, 0.9])
+
+
+@given(rates, clocks, widths, widths, st.lists(st.sampled_from([-1.0, 0.5, 1.0]), min_size=5, max_size=5))
 def test_what_lies_within_the_radii_is_enclosed(
     nodes: list[Fraction], clock: Fraction, radius: float, share: float, where: list[float]
 ) -> None:
@@ -46,9 +49,20 @@ def test_what_lies_within_the_radii_is_enclosed(
     with flint.ctx.workprec(300):
         (found,) = exp_dd_balls([_ball(node, radius) for node in nodes], places, _ball(clock, width))
         inside = [_ball(node) + flint.arb(radius) * shift for node, shift in zip(nodes, where, strict=False)]
+    with flint.ctx.workprec(900):
         value = exp_dd_ball(inside, _ball(clock) + flint.arb(width) * where[4])
-        assert found.overlaps(value)
-        assert found.is_finite()
+        assert found.contains(value)
+
+
+@pytest.mark.parametrize("gap", ["1/8", "3"])
+@pytest.mark.parametrize("radius", [1e-30, 1e-3])
+def test_one_uncertain_node(gap: str, radius: float) -> None:
+    """The faster node alone, near to the other and far from it."""
+    with flint.ctx.workprec(300):
+        slow, fast, clock = flint.arb(1), 1 + _ball(Fraction(gap)), flint.arb(2)
+        (found,) = exp_dd_balls([slow, fast + flint.arb(0, radius)], [(0, 1)], clock)
+        ends = [exp_dd_ball([slow, fast + sign * flint.arb(radius)], clock) for sign in (-1, 1)]
+        assert all(found.contains(end) for end in ends)
 
 
 def test_wide_nodes_cost_no_more_than_their_ends() -> None:
