@@ -13,7 +13,6 @@ the second because ``exp_dd`` is entire in its nodes and a derivative repeats a 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import factorial
 from typing import Any
 
 from symguide.arithmetic import Arithmetic
@@ -83,7 +82,7 @@ class Jet:
         """A power with constant exponent: ``x_0 y_k = Σ_j (e j/k − 1 + j/k) x_j y_{k−j}`` for ``y = x^e``."""
         if isinstance(exponent, Jet):
             exponent = exponent.constant()
-        if isinstance(exponent, int) and 0 <= exponent < 4:
+        if isinstance(exponent, int) and exponent >= 0:
             out = self._of(self._coerced(1))
             for _ in range(exponent):
                 out = out * self
@@ -190,7 +189,10 @@ class Jets(Arithmetic):
         if base == 1 or self.order == 0:
             return self.constant(head)
         slope = self.base.log(self.base.number(base))
-        return Jet(tuple(head * slope**k / factorial(k) for k in range(self.order + 1)), self.base)
+        out = [head]
+        for k in range(1, self.order + 1):
+            out.append(out[-1] * slope / k)
+        return Jet(tuple(out), self.base)
 
     def log(self, value: Jet) -> Jet:
         return value.log()
