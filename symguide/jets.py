@@ -129,6 +129,11 @@ class Jet:
             out.append((tail[k - 1] - rest) / head)
         return self._of(out)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all coefficients but the first are zero."""
+        return all(bool(value == 0) for value in self.coefficients[1:])
+
     def constant(self) -> Any:
         """The constant term of a jet that is one.
 
@@ -141,7 +146,7 @@ class Jet:
         >>> Jet((Fraction(2), Fraction(0)), RATIONAL).constant()
         Fraction(2, 1)
         """
-        if not all(bool(value == 0) for value in self.coefficients[1:]):
+        if not self.is_constant:
             raise SymguideError(f"series {self.coefficients} varies, where a constant belongs; give a number")
         return self.coefficients[0]
 
@@ -206,6 +211,8 @@ class Jets(Arithmetic):
 
     def exp_dds(self, rates: Sequence[Jet], needed: Sequence[tuple[int, ...]], s: Any) -> Sequence[Jet]:
         """``s`` is a value of the base, or itself a jet: then ``exp_dd(Λ, s) = s^n exp_dd(Λ s, 1)``."""
+        if isinstance(s, Jet) and s.is_constant:
+            s = s.coefficients[0]
         if isinstance(s, Jet):
             values = self.exp_dds([rate * s for rate in rates], needed, self.base.number(Fraction(1)))
             return [value * s ** (len(nodes) - 1) for nodes, value in zip(needed, values, strict=True)]
@@ -222,7 +229,7 @@ class Jets(Arithmetic):
 
     def _powers(self, rate: Jet) -> list[Jet]:
         """``(−ε)^k`` for ``k = 1 … order``, where ``ε`` is the rate without its constant term; none if that is zero."""
-        if all(bool(value == 0) for value in rate.coefficients[1:]):
+        if rate.is_constant:
             return []
         shift = Jet((self.base.number(Fraction(0)), *(-value for value in rate.coefficients[1:])), self.base)
         out = [shift]
