@@ -41,6 +41,10 @@ MAX_ORDER = 6
 """Largest order of a derivative test."""
 FIRST_BITS = 64
 WITNESS_BITS = 256
+WITNESSES = 64
+"""Points at which a claim is looked at for a refutation, before its range is covered."""
+DEEPEST = 60
+"""How often a box is halved."""
 
 Box: TypeAlias = tuple[Any, ...]
 """Both ends and the order ``k`` of the test; for ``k > 0`` the end ``a`` at which the lower coefficients are looked at,
@@ -224,6 +228,12 @@ def _by_boxes(claim: Claim, lines: Sequence[Line], budget: Budget, tail: Any) ->
     touching = next((end for end, order in orders.items() if strict and order), None)
     if touching is not None:
         return _certificate(claim, Verdict.REFUTED, f"it is 0 at {claim.variable} = {touching}")
+    for k in range(WITNESSES + 1):
+        point = low + (high - low) * k / WITNESSES
+        value = _enclosed(claim, lines, point, point, WITNESS_BITS)[0]
+        if value < 0:
+            said = f"at {claim.variable} = {point} it is {value.str(5, radius=False)}"
+            return _certificate(claim, Verdict.REFUTED, said)
     waiting: list[tuple[Fraction, Fraction, int]] = [(low, high, 0)] if high > low else []
     boxes: list[Box] = []
     bits, spent = FIRST_BITS, 0
@@ -236,15 +246,13 @@ def _by_boxes(claim: Claim, lines: Sequence[Line], budget: Budget, tail: Any) ->
             boxes.append(box)
             bits = max(bits, precision)
             continue
+        if spent >= budget.boxes or depth >= DEEPEST or FIRST_BITS + 8 * depth > budget.bits:
+            reached = (
+                f"certified on [{low}, {_short(left)}] with {len(boxes)} boxes" if boxes else "no box was certified"
+            )
+            said = f"the budget was spent: {reached}, open from {_short(left)} on"
+            return _certificate(claim, Verdict.UNKNOWN, said)
         middle = (left + right) / 2
-        for point in (left, middle, right):
-            value = _enclosed(claim, lines, point, point, WITNESS_BITS)[0]
-            if value < 0:
-                said = f"at {claim.variable} = {point} it is {value.str(5, radius=False)}"
-                return _certificate(claim, Verdict.REFUTED, said)
-        if spent >= budget.boxes or FIRST_BITS + 8 * depth > budget.bits:
-            reached = f"certified on [{low}, {left}] with {len(boxes)} boxes" if boxes else "no box was certified"
-            return _certificate(claim, Verdict.UNKNOWN, f"the budget was spent: {reached}, open from {left} on")
         waiting += [(middle, right, depth + 1), (left, middle, depth + 1)]
     spelled = [[str(box[0]), str(box[1]), *box[2:]] for box in boxes]
     argument: dict[str, Any] = {"kind": "boxes", "boxes": spelled, "tail": None}
@@ -333,6 +341,10 @@ def _order_at(claim: Claim, lines: Sequence[Line], end: Fraction) -> int | None:
 
 def _is_zero(form: Expr) -> bool:
     return expand(expand_log(form, factor=True)) == 0
+
+
+def _short(edge: Fraction) -> str:
+    return str(edge) if edge.denominator < 10**6 else f"{float(edge):.8g}"
 
 
 def _range(claim: Claim) -> str:
