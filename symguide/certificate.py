@@ -10,6 +10,7 @@ sampled.
 :mod:`symguide.recheck` checks a saved certificate and shares no code with what made it.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -23,7 +24,7 @@ import flint
 from sympy import Expr, Integer, expand, expand_log
 
 from symguide.arithmetic import BALLS, SYMBOLIC
-from symguide.dominance import expanded, find_pivots, find_tail
+from symguide.dominance import expanded, find_pivots, find_tail, leading
 from symguide.errors import SymguideError
 from symguide.evidence import Evidence, Verdict
 from symguide.exp_dd import in_powers
@@ -211,9 +212,10 @@ def certify(claim: Claim, budget: Budget | None = None) -> Certificate:
         if claim.high is None:
             if sums is None:
                 return _certificate(claim, Verdict.UNKNOWN, "its tail is open: it is no quotient of exponential sums")
-            if sums.terms and Fraction(sums.terms[0][1]) < 0:
-                base, coefficient = sums.terms[0]
-                return _certificate(claim, Verdict.REFUTED, f"{coefficient} ({base})^w leads, so it fails for large w")
+            first = leading(sums)
+            if first is not None and first[1] < 0:
+                said = f"{first[1]} ({first[0]})^w leads, so it fails for large w"
+                return _certificate(claim, Verdict.REFUTED, said)
             tail = find_tail(sums, claim.low)
             if tail is None:
                 return _certificate(claim, Verdict.UNKNOWN, "its tail is open: it begins too far out")
@@ -367,7 +369,7 @@ def _certificate(
         "bits": bits,
         "argument": argument,
     }
-    return Certificate(claim.text, verdict, detail, data)
+    return Certificate(claim.text, verdict, detail, _sealed(data))
 
 
 def certify_value(
@@ -421,7 +423,13 @@ def certify_value(
         "upper": None if ends is None else str(ends[1]),
         "bits": bits,
     }
-    return Certificate(text, Verdict.UNKNOWN if ends is None else Verdict.ENCLOSED, said, data)
+    return Certificate(text, Verdict.UNKNOWN if ends is None else Verdict.ENCLOSED, said, _sealed(data))
+
+
+def _sealed(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With a digest, by which any later change is seen."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return {**data, "digest": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _ends(value: flint.arb, width: Fraction) -> tuple[Fraction, Fraction] | None:

@@ -20,7 +20,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
+from typing import cast
 
 import flint
 
@@ -28,7 +29,7 @@ from symguide.arithmetic import BALLS
 from symguide.expsum import ExpSum
 from symguide.formula import Line
 
-__all__ = ["Tail", "expanded", "find_pivots", "find_tail", "has_nonnegative_sums"]
+__all__ = ["Tail", "expanded", "find_pivots", "find_tail", "has_nonnegative_sums", "leading"]
 
 MAX_TERMS = 20_000
 """Terms beyond which a formula is not multiplied out."""
@@ -97,7 +98,7 @@ def _product(left: _Fraction, right: _Fraction) -> _Fraction | None:
 
 
 def _quotient(left: _Fraction, right: _Fraction) -> _Fraction | None:
-    terms = right.numerator.terms
+    terms = _rational(right.numerator)
     if not terms or any(coefficient <= 0 for _, coefficient in terms):
         return None
     numerator = _times(left.numerator, right.denominators.elements())
@@ -134,7 +135,7 @@ def has_nonnegative_sums(terms: ExpSum, start: Fraction, pivots: Sequence[Fracti
             return False
         if not pivots:
             return _rising(exact)
-    weights = [(base, BALLS.number(coefficient)) for base, coefficient in terms]
+    weights = [(base, BALLS.number(coefficient)) for base, coefficient in _rational(terms)]
     for order in range(len(pivots) + 1):
         sums = [weight * BALLS.number(base) ** BALLS.number(start) for base, weight in weights]
         if order == len(pivots):
@@ -150,7 +151,12 @@ def _at(terms: ExpSum, start: Fraction) -> list[Fraction] | None:
     """The terms at an integer strength, exactly."""
     if start.denominator != 1 or abs(start) > MAX_EXPONENT:
         return None
-    return [Fraction(coefficient) * Fraction(base) ** int(start) for base, coefficient in terms]
+    return [coefficient * base ** int(start) for base, coefficient in _rational(terms)]
+
+
+def _rational(terms: ExpSum) -> list[tuple[Fraction, Fraction]]:
+    """The terms of a sum made from a formula, whose numbers are all rational."""
+    return cast(list[tuple[Fraction, Fraction]], list(terms))
 
 
 def _rising(values: Sequence[Fraction]) -> bool:
@@ -177,14 +183,24 @@ def find_pivots(terms: ExpSum, start: Fraction, strict: bool = False) -> tuple[F
     >>> find_pivots(ExpSum.of([(2, Fraction(2)), (-3, Fraction(1)), (1, Fraction(1, 2))]), Fraction(0))
     (Fraction(2, 1),)
     """
-    pairs = zip(terms.terms, terms.terms[1:], strict=False)
-    changes = [base for left, right in pairs if left[1] * right[1] < 0 for base in (left[0], right[0])]
+    changes = [
+        base for left, right in pairwise(_rational(terms)) if left[1] * right[1] < 0 for base in (left[0], right[0])
+    ]
     candidates = list(dict.fromkeys(changes))[:8]
     for count in range(MAX_PIVOTS + 1):
         for pivots in combinations(candidates, count):
             if has_nonnegative_sums(terms, start, pivots, strict):
                 return pivots
     return None
+
+
+def leading(terms: ExpSum) -> tuple[Fraction, Fraction] | None:
+    """Base and coefficient of the term that decides for large ``w``; ``None`` for a sum that vanishes.
+
+    >>> leading(ExpSum.of([(-1, Fraction(2)), (3, Fraction(1))]))
+    (Fraction(2, 1), -1)
+    """
+    return next(iter(_rational(terms)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +222,11 @@ def find_tail(terms: ExpSum, start: Fraction) -> Tail | None:
     >>> find_tail(ExpSum.of([(-1, Fraction(2)), (3, Fraction(1))]), Fraction(0)) is None
     True
     """
-    if not terms.terms or terms.terms[0][1] < 0:
+    first = leading(terms)
+    if first is None or first[1] < 0:
         return None
-    base, coefficient = terms.terms[0]
-    negative = [(-c / coefficient, b / base) for b, c in terms if c < 0]
+    base, coefficient = first
+    negative = [(-c / coefficient, b / base) for b, c in _rational(terms) if c < 0]
     for power in range(-1, FURTHEST + 1):
         begin = start + (2**power if power >= 0 else 0)
         weights = [BALLS.number(c) * BALLS.number(b) ** BALLS.number(begin) for c, b in negative]

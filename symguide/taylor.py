@@ -63,7 +63,7 @@ class Taylor:
 
     def polynomial(self, w: Any) -> Any:
         """``Σ_k f_k (w − c)^k``, without the remainder."""
-        center = BALLS.number(self.center) if isinstance(w, flint.arb) else self.center
+        center: Any = BALLS.number(self.center) if isinstance(w, flint.arb) else self.center
         step, total = w - center, self.coefficients[-1]
         for value in reversed(self.coefficients[:-1]):
             total = total * step + value
@@ -162,7 +162,7 @@ def taylor_terminal(
     ((1/9, -4*log(2)/27), (1/9, 0), (1/9, log(2)/27))
     """
     states = [chain.states[j] for j in chain.terminal]
-    series = taylor(chain, lambda valued: terminal_law(valued).probabilities, order, center, arithmetic, reach)
+    series = taylor(chain, lambda valued: list(terminal_law(valued).probabilities), order, center, arithmetic, reach)
     return dict(zip(states, series, strict=True))
 
 
