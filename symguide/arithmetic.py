@@ -16,9 +16,10 @@ import numpy as np
 import sympy
 from sympy import Add, Expr, Pow
 
-from symguide.divided_differences import exp_dd_ball, exp_dd_float, exp_dd_mp
+from symguide.divided_differences import exp_dd_float, exp_dd_mp
 from symguide.errors import NotExactError, StrengthError
 from symguide.exp_dd import exp_dd
+from symguide.newton import exp_dd_balls
 from symguide.number import Number, read_number, to_sympy
 from symguide.wide import product_error
 
@@ -41,6 +42,10 @@ class Arithmetic(ABC):
     @abstractmethod
     def exp_dd(self, nodes: Sequence[Any], s: Any) -> Any:
         """``s^n exp[−Λ_0 s, …, −Λ_n s]``."""
+
+    def exp_dds(self, rates: Sequence[Any], needed: Sequence[tuple[int, ...]], s: Any) -> Sequence[Any]:
+        """Many of them, each given by the places of its nodes among some rates."""
+        return [self.exp_dd([rates[j] for j in nodes], s) for nodes in needed]
 
     def log(self, value: Any) -> Any:
         """The natural logarithm of a positive value."""
@@ -177,7 +182,12 @@ class _Balls(Arithmetic):
         return self.number(coefficient) * self.number(base) ** exponent
 
     def exp_dd(self, nodes: Sequence[flint.arb], s: flint.arb) -> flint.arb:
-        return exp_dd_ball(nodes, s)
+        return exp_dd_balls(nodes, [tuple(range(len(nodes)))], s)[0]
+
+    def exp_dds(
+        self, rates: Sequence[flint.arb], needed: Sequence[tuple[int, ...]], s: flint.arb
+    ) -> Sequence[flint.arb]:
+        return exp_dd_balls(rates, needed, s)
 
 
 SYMBOLIC: Arithmetic = _Symbolic()

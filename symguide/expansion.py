@@ -173,7 +173,7 @@ def _weights(chain: Chain[Any], needed: list[Nodes], s: Any) -> list[Any]:
     assert chain.arithmetic is not None
     if chain.arithmetic is FLOATS:
         return _float_weights(chain, needed, s, FLOATS.exp_dd)
-    return [chain.arithmetic.exp_dd([chain.exit_rates[j] for j in nodes], s) for nodes in needed]
+    return list(chain.arithmetic.exp_dds(chain.exit_rates, needed, s))
 
 
 def _float_weights(chain: Chain[Any], needed: list[Nodes], s: Any, weight: Callable[..., Any]) -> list[Any]:
