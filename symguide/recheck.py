@@ -192,7 +192,7 @@ def _check_inequality(data: dict[str, Any], lines: list[tuple[Any, ...]]) -> Non
     _need(argument.get("kind") == "boxes" and set(argument) == {"kind", "boxes", "tail"}, "its argument is unknown")
     end = high
     if high is None:
-        end = _check_tail(lines, argument["tail"], low)
+        end = _check_tail(lines, argument["tail"])
     else:
         _require(argument["tail"] is None, "it has a tail beyond its range")
     fixed = None if data["fixed"] is None else _read_rational(data["fixed"])
@@ -351,13 +351,13 @@ def _vanishes(lines: list[tuple[Any, ...]], variable: str, end: Fraction, fixed:
     cap = flint.ctx.cap
     flint.ctx.cap = order
     try:
-        logarithm = flint.fmpq_series([1, 1], prec=order).log()
-        total = flint.fmpq_series([0], prec=order)
+        logarithm: Any = flint.fmpq_series([1, 1], prec=order).log()
+        total: Any = flint.fmpq_series([0], prec=order)
         for (k, exponent), coefficient in form.items():
-            part: Any = (flint.fmpq(exponent.numerator, exponent.denominator) * logarithm).exp()
+            part = (logarithm * flint.fmpq(exponent.numerator, exponent.denominator)).exp()
             for _ in range(k):
                 part = part * -logarithm
-            total = total + flint.fmpq(coefficient.numerator, coefficient.denominator) * part
+            total = total + part * flint.fmpq(coefficient.numerator, coefficient.denominator)
         return all(total[k] == 0 for k in range(order))
     finally:
         flint.ctx.cap = cap
@@ -507,11 +507,10 @@ def _check_sums(terms: list[tuple[Fraction, Fraction]], low: Fraction, pivots: l
             ]
 
 
-def _check_tail(lines: list[tuple[Any, ...]], tail: Any, low: Fraction) -> Fraction:
+def _check_tail(lines: list[tuple[Any, ...]], tail: Any) -> Fraction:
     _require(isinstance(tail, dict) and set(tail) == {"from", "base", "coefficient"}, "it has no tail")
     start, base, coefficient = (_read_rational(tail[name]) for name in ("from", "base", "coefficient"))
     terms = _numerator(lines)
-    _require(start >= low, "its tail begins before its range")
     _require(bool(terms) and terms[0] == (base, coefficient), "its tail has another leading term")
     _require(coefficient > 0, "its leading term is negative")
     negative = flint.arb(0)

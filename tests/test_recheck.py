@@ -21,6 +21,7 @@ from symguide import recheck
 from symguide.arithmetic import BALLS
 from symguide.certificate import Certificate, Claim, certify, certify_value
 from symguide.chain import guided_chain
+from symguide.divided_differences import exp_dd_ball
 from symguide.dominance import expanded
 from symguide.expansion import expand
 from symguide.formula import FORMULAS, Formula, U
@@ -49,6 +50,7 @@ def _certificates() -> dict[str, Certificate]:
     return {
         "strengths": certify(Claim("strengths", 1 - (1 - U) ** 2 - squares, Fraction(0), Fraction(3), fixed=HALF)),
         "clock": certify(Claim("clock", 1 - (1 - U) ** 2 - squares, Fraction(1, 10), Fraction(1), "u", Fraction(1))),
+        "one token": certify(Claim("one token", U - _tv("one token"), HALF, Fraction(1), "u", Fraction(1))),
         "bound": certify(
             Claim("bound", Fraction(64358, 100000) - squares, Fraction(1), Fraction(4), fixed=HALF, relation=">0")
         ),
@@ -63,7 +65,7 @@ def _data(name: str) -> dict[str, Any]:
     return json.loads(json.dumps(_certificates()[name].data))
 
 
-@pytest.mark.parametrize("name", ["strengths", "clock", "bound", "tail", "pivots", "sums", "value"])
+@pytest.mark.parametrize("name", ["strengths", "clock", "one token", "bound", "tail", "pivots", "sums", "value"])
 def test_what_was_certified_holds(name: str) -> None:
     assert check(_data(name)) == name
 
@@ -117,6 +119,7 @@ TAMPERED: dict[str, tuple[str, Tamper, str]] = {
     "box begun earlier": ("bound", _set("argument.boxes.1.0", "1"), "the boxes do not meet at"),
     "box turned round": ("tail", lambda data: _boxes(data)[0].__setitem__(slice(0, 2), ["1", "0"]), "do not meet at 0"),
     "one box for all": ("strengths", _set("argument.boxes", [["0", "3", 0]]), "the sign is not seen"),
+    "box turned back": ("bound", lambda data: _boxes(data).append(["4", "4", 0]), "the boxes do not meet at 4"),
     "boxes swapped": ("bound", lambda data: _boxes(data).reverse(), "the boxes do not meet at 1"),
     "test of order 0 at a tie": ("strengths", lambda data: _boxes(data)[0].__setitem__(slice(2, 5), [0]), "not seen"),
     "test of another order": (
@@ -270,6 +273,19 @@ def test_a_false_claim_has_no_certificate() -> None:
         check(_sealed(data))
 
 
+def test_denominators_that_change_sign_decide_nothing() -> None:
+    """``1/(2 − 2^w)`` is positive at 0 and negative beyond 1; its numerator never changes sign."""
+    data = _data("sums")
+    data["formula"] = [["power", "2"], ["number", "-1"], ["*", 0, 1], ["number", "2"], ["+", 3, 2], ["number", "1"]]
+    data["formula"].append(["/", 5, 4])
+    with pytest.raises(RejectedError, match="a denominator has negative terms"):
+        check(_sealed(data))
+    data = _data("bound")
+    data["formula"] = [["w"], ["number", "-2"], ["+", 0, 1], ["number", "1"], ["/", 3, 2]]
+    with pytest.raises(RejectedError, match="the sign is not seen"):
+        check(_sealed(data))
+
+
 @settings(max_examples=30)
 @given(mixtures(max_length=2, max_vocabulary=3), st.sampled_from(RULE_NAMES))
 def test_both_sides_multiply_out_to_the_same_signs(instance: Instance, rule: str) -> None:
@@ -305,6 +321,23 @@ def test_exact_forms_have_the_right_values(instance: Instance, fraction: Fractio
         expected = expand(chain.over(BALLS, Fraction(1))).survival(s)
         assert value.overlaps(expected)
         assert value.rad() < 1e-30
+
+
+@given(
+    st.lists(st.sampled_from([Fraction(0), Fraction(1), Fraction(1, 3), Fraction(5)]), min_size=1, max_size=6),
+    st.fractions(Fraction(1, 10), 1, max_denominator=10),
+)
+def test_partial_fractions_with_repeated_nodes(nodes: list[Fraction], fraction: Fraction) -> None:
+    with flint.ctx.workprec(600):
+        s = -BALLS.number(fraction).log()
+        parts = [flint.arb(0)]
+        for (k, exponent), coefficient in recheck._partial_fractions(nodes).items():
+            part = BALLS.number(coefficient) * (-s * BALLS.number(exponent)).exp()
+            for _ in range(k):
+                part *= s
+            parts.append(part)
+        expected = exp_dd_ball([BALLS.number(node) for node in nodes], s)
+        assert abs(sum(parts, start=flint.arb(0)) - expected) < 1e-60
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:
