@@ -10,10 +10,8 @@ import pytest
 from scipy.linalg import expm
 from sympy import Eq, Integer
 
-from symguide import identities as checking
 from symguide.derivation import Step, catalogue, run
 from symguide.evidence import Verdict
-from symguide.identities import Meaning
 
 DERIVATION = catalogue()["composed"]
 
@@ -34,22 +32,6 @@ def test_a_wrong_formula_does_not_pass(step: Step) -> None:
         content = tuple(wrong if other == item else other for other in step.content)
         assert replace(step, content=content).examine().verdict is Verdict.REFUTED
     assert replace(step, content=()).examine().verdict is Verdict.UNKNOWN
-
-
-def test_proved_formulas_hold_in_numbers() -> None:
-    tried = 0
-    for step in DERIVATION.steps:
-        meaning = next(
-            (x.cell_contents for x in step.check.__closure__ or () if isinstance(x.cell_contents, Meaning)), None
-        )
-        if meaning is None or "check" in step.check.__qualname__:
-            continue
-        for relation in step.content:
-            values = checking._values(relation, checking._point(relation, meaning), meaning)
-            assert values is not None, relation
-            assert abs(values[0] - values[1]) < 1e-30, relation
-            tried += 1
-    assert tried >= 9
 
 
 def _law(classes: list[dict[tuple[int, ...], float]], size: int, length: int) -> dict[tuple[int | None, ...], float]:

@@ -265,7 +265,7 @@ def test_a_wrong_formula_for_the_data_is_caught_by_the_instance(monkeypatch: pyt
     assert Verdict.REFUTED in (found["residual"], found["integration"], found["balls"])
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", (*FORMULAS, "composed", "early or late"))
 def test_proved_formulas_hold_at_an_instance(name: str) -> None:
     """A second route: both sides in numbers, for concrete laws."""
     counted = 0
