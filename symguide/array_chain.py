@@ -227,16 +227,23 @@ def add_rows(out: np.ndarray, rows: np.ndarray, places: np.ndarray, weights: np.
     >>> out
     array([[13., 26.]])
     """
-    out[...] = 0.0
     step = max(1, _BLOCK // max(out.shape[1], 1))
-    complete = bool(weights.all())
+    if not places.shape[1] or not weights.all():
+        out[...] = 0.0
+        for first in range(0, len(out), step):
+            block = slice(first, first + step)
+            for column in range(places.shape[1]):
+                some = np.flatnonzero(weights[block, column])
+                out[block][some] += rows[places[block, column][some]] * weights[block, column][some, None]
+        return
+    room = np.empty((min(step, len(out)), out.shape[1]), dtype=out.dtype)
     for first in range(0, len(out), step):
         block = slice(first, first + step)
+        into, term = out[block], room[: len(out[block])]
         for column in range(places.shape[1]):
-            here, into = weights[block, column], out[block]
-            if complete:
-                term = rows[places[block, column]]
-                term *= here[:, None]
+            np.take(rows, places[block, column], axis=0, out=term, mode="clip")  # the mode that needs no copy
+            if column:
+                term *= weights[block, column, None]
                 into += term
-            elif len(some := np.flatnonzero(here)):
-                into[some] += rows[places[block, column][some]] * here[some, None]
+            else:
+                np.multiply(term, weights[block, column, None], out=into)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from math import ceil, exp, inf, lgamma, log, log1p, pi, sqrt
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -79,7 +79,7 @@ taken where contours do not keep as many.
 MAX_STEPS = 10_000
 """Steps of a uniformisation; more are left to the contour."""
 
-_BLOCK, _PROBES = 32, 8
+_BLOCK, _PROBES = 32, 6
 _EPSILON = float(np.finfo(float).eps)
 _CLOSED, _CANCELS = 1e100, 0.02
 _ROOM = 600.0
@@ -197,16 +197,17 @@ def trajectory(
         raise DataError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
     _require_memory(chain, 8 * (2 * len(times) + _BLOCK) + _NODE_BYTES * (NODES + 6), f" at {len(times)} times")
     begun = _all_at_start(chain) if initial is None else np.asarray(initial, dtype=np.float64)
-    fractions = None
+    known = None
     if method is None:
-        chosen, fractions = _choose(chain, times, initial is None)
+        chosen, known = _choose(chain, times, initial is None)
     else:
         chosen = np.full(len(times), method)
 
     def exponentials(chain: ArrayChain, at: np.ndarray, initial: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         _require_start(chain, initial, METHODS[1])
-        sums = partial_fractions(chain) if fractions is None else fractions
-        return np.maximum(sums.at(at), 0.0), _bound(sums, at)
+        bounded = _Bounded.of(partial_fractions(chain), at) if known is None else known
+        law = bounded.fractions.at(at)
+        return np.maximum(law, 0.0, out=law), bounded.error(at)
 
     laws: dict[str, Law] = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
     if len(times) and times.min() > 0 and (chosen == chosen[0]).all():
@@ -215,8 +216,10 @@ def trajectory(
     out, error = np.zeros((chain.size, len(times))), np.zeros(len(times))
     out[:, times == 0] = begun[:, None]
     for name, law in laws.items():
-        members = np.flatnonzero((times > 0) & (chosen == name))
+        members: Any = np.flatnonzero((times > 0) & (chosen == name))
         if len(members):
+            if members[-1] - members[0] + 1 == len(members):
+                members = slice(members[0], members[-1] + 1)  # which is copied faster
             out[:, members], error[members] = law(chain, times[members], begun)
     return Trajectory(times, out, error, tuple(chosen.tolist()))
 
@@ -232,7 +235,7 @@ def _require_start(chain: ArrayChain, initial: np.ndarray, method: str) -> None:
         raise DataError(f"method {method!r} starts where the chain does; use another one for other initial laws")
 
 
-def _choose(chain: ArrayChain, times: np.ndarray, at_start: bool) -> tuple[np.ndarray, PartialFractions | None]:
+def _choose(chain: ArrayChain, times: np.ndarray, at_start: bool) -> tuple[np.ndarray, "_Bounded | None"]:
     """A method for every time, and what was computed to find it."""
     fastest = float(chain.exits.max(initial=0.0))
     if at_start and chain.depth <= 2 and fastest < _CLOSED:
@@ -244,18 +247,29 @@ def _choose(chain: ArrayChain, times: np.ndarray, at_start: bool) -> tuple[np.nd
     if not at_start or not len(later) or not chain.by_position or chain.depth > FEW or fastest >= _CLOSED:
         return chosen, None
     try:
-        fractions = partial_fractions(chain)
+        bounded = _Bounded.of(partial_fractions(chain), times[later])
     except DataError:  # too many terms
         return chosen, None
-    chosen[later[_bound(fractions, times[later]) <= SHARP]] = METHODS[1]
-    return chosen, fractions
+    chosen[later[bounded.error(times[later]) <= SHARP]] = METHODS[1]
+    return chosen, bounded
 
 
-def _bound(fractions: PartialFractions, times: np.ndarray) -> np.ndarray:
-    """The error of partial fractions at the times, bounded by that at some earlier ones."""
-    order = np.sort(times)
-    probes = order[np.unique(np.linspace(0, len(order) - 1, _PROBES, dtype=int))]
-    return fractions.error(probes)[np.searchsorted(probes, times, side="right") - 1]
+@dataclass(frozen=True, slots=True)
+class _Bounded:
+    """Partial fractions with their errors at some times, which bound those at later ones."""
+
+    fractions: PartialFractions
+    probes: np.ndarray
+    errors: np.ndarray
+
+    @classmethod
+    def of(cls, fractions: PartialFractions, times: np.ndarray) -> "_Bounded":
+        order = np.sort(times)
+        probes = order[np.unique(np.linspace(0, len(order) - 1, _PROBES, dtype=int))]
+        return cls(fractions, probes, fractions.error(probes))
+
+    def error(self, times: np.ndarray) -> np.ndarray:
+        return self.errors[np.searchsorted(self.probes, times, side="right") - 1]
 
 
 def _is_moderate(chain: ArrayChain, time: float) -> bool:
