@@ -84,6 +84,7 @@ def test_catalogue() -> None:
         "drift",
         "early or late",
         "joint normalisation",
+        "large guidance",
         "monotonicity",
         "published row",
         "regions",
