@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from math import ceil, exp, inf, lgamma, log, log1p, pi, sqrt
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -198,10 +198,11 @@ def trajectory(chain: ArrayChain, clocks: Sequence[float] | np.ndarray, method: 
         sums = partial_fractions(chain) if fractions is None else fractions
         return np.maximum(sums.at(at), 0.0), _bound(sums, at)
 
-    laws = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
+    laws: dict[str, Any] = dict(zip(METHODS, (_closed_form, exponentials, _uniformised, _on_contours), strict=True))
     if len(times) and times.min() > 0 and (chosen == chosen[0]).all():
         name = str(chosen[0])
-        return Trajectory(times, *laws[name](chain, times), (name,) * len(times))
+        out, error = laws[name](chain, times)
+        return Trajectory(times, out, error, (name,) * len(times))
     out, error = np.zeros((chain.size, len(times))), np.zeros(len(times))
     out[0, times == 0] = 1.0
     for name, law in laws.items():
