@@ -105,7 +105,8 @@ def derivation() -> Derivation:
             r"The backward equation $T' = \sum_j r_j T_j - \Lambda T$, $T(0) = 1$, with $\Lambda = \sum_j r_j$, as "
             r"derived for the domination of total variation; $T_j = 0$ where the $j$-th reveal is the last.",
             r"The published rate in two tokens, $-\ln \mathrm{TV} = e^{\Theta(w)} \ln(1/u)$, needs that no neutral "
-            r"context is reachable: two overlapping squares, below, have some, and there $\mathrm{TV} \geq v(w)\,u$ with $v(w) \to 1$.",
+            r"context is reachable: two overlapping squares, below, have some, and there $\mathrm{TV} "
+            r"\geq v(w)\,u$ with $v(w) \to 1$.",
         ),
         steps=(*_below(), *_above(), *_rates(), *_examples()),
         citations=("He2025", "Nisonoff2024"),

@@ -39,6 +39,7 @@ from symguide.markov import MarkovLaw
 from symguide.markov_answers import markov_results
 from symguide.mixture import Problem
 from symguide.number import Number, is_exact, read_number, shown, to_sympy
+from symguide.products import MixtureLaw, ProductLaw
 from symguide.results import Quantity, Result
 from symguide.schedule_answers import PATHS_IN_TIME, schedule_results
 from symguide.strength import read_strength
@@ -297,6 +298,14 @@ def _are_markov(problem: Problem) -> bool:
     return all(isinstance(law, MarkovLaw) for law in (problem.conditional, problem.unconditional))
 
 
+def _is_unlisted(problem: Problem) -> bool:
+    """Whether laws list no support, and have too many contexts for it to be listed."""
+    laws = (problem.conditional, problem.unconditional)
+    return any(
+        isinstance(law, ProductLaw | MixtureLaw) and law.count_contexts(MAX_TABULATED) > MAX_TABULATED for law in laws
+    )
+
+
 def _tabulated(problem: Problem) -> Problem:
     """The same pair of Markov laws, listed by their supports."""
     laws = (problem.conditional, problem.unconditional)
@@ -321,8 +330,12 @@ def _choose(
     """The asked path if the sizes allow it, else the most exact one they allow."""
     if path == "markov" and not _are_markov(problem):
         raise DataError(f"{problem.name}: its laws are not both Markov along the positions; use the array path")
-    if path == "markov" or (path == "array" and not _are_markov(problem)):
+    if path == "markov":
         return path
+    if path == "array" and not _are_markov(problem):
+        # Double precision was asked for: products of many positions have too many contexts for arrays, but few lumps.
+        lumping = None if states or not _is_unlisted(problem) else _lumping(problem, kept)
+        return "lumped" if lumping is not None and lumping.kind == "posterior and number" else path
     if _are_markov(problem) and chains is None and path in (None, "array"):
         return "array" if (problem.vocabulary + 1) ** problem.length <= MAX_TABULATED else "markov"
     if path == "lumped" or chains is None:

@@ -18,7 +18,8 @@ from symguide.array_chain import ArrayChain, Incoming
 from symguide.contexts import MASKED, ContextArray
 from symguide.errors import ChainTooLargeError, DataError, InfiniteRatioError, StrengthError
 from symguide.functionals import Distribution
-from symguide.law import Context, TableLaw, format_context
+from symguide.law import Context, format_context
+from symguide.products import as_table
 from symguide.strength import require_strength
 from symguide.tilt import Tilt
 
@@ -26,6 +27,9 @@ __all__ = ["MAX_BYTES", "Lattice", "Level", "lattice", "require_told_apart"]
 
 MAX_BYTES = 6 * 2**30
 """Memory that a lattice may take."""
+
+MAX_LISTED = 100_000
+"""Support points up to which a product is listed."""
 
 SPREAD = 600.0
 """Logarithms that differ by less are exponentiated with one reference; others each with their own."""
@@ -252,7 +256,8 @@ def lattice(tilt: Tilt, start: Context | None = None, limit: int = MAX_BYTES) ->
     ChainTooLargeError
         When a level would not fit, before it is built.
     DataError
-        For laws that list no support, and for a start of the wrong length or of probability zero.
+        For laws whose support cannot be listed or is longer than :data:`MAX_LISTED`, and for a start of the wrong
+        length or of probability zero.
     InfiniteRatioError
         Where a law with negative exponent excludes a context that the others reach.
 
@@ -321,11 +326,7 @@ def lattice(tilt: Tilt, start: Context | None = None, limit: int = MAX_BYTES) ->
 def _support(tilt: Tilt, start: Context) -> tuple[np.ndarray, list[np.ndarray]]:
     """The points that any law charges and that agree with the start, and the weight of each under every law."""
     laws = [law for law, sign in zip((law for law, _ in tilt.factors), tilt.signs, strict=True) if sign != 0]
-    arrays = []
-    for law in laws:
-        if not isinstance(law, TableLaw):
-            raise DataError(f"law of type {type(law).__name__}: it lists no support, so there is none to project")
-        arrays.append(law.arrays)
+    arrays = [as_table(law, MAX_LISTED).arrays for law in laws]
     rows, inverse = np.unique(np.concatenate([tokens for tokens, _, _ in arrays]), axis=0, return_inverse=True)
     fits = np.ones(len(rows), dtype=bool)
     for position, token in enumerate(start):

@@ -9,9 +9,9 @@ from typing import Any
 
 from symguide.errors import DataError
 from symguide.law import Context, Law, TableLaw, format_context
-from symguide.number import Number, is_exact, total
+from symguide.number import Number, is_exact, shown, total
 
-__all__ = ["MixtureLaw", "ProductLaw", "as_product"]
+__all__ = ["MixtureLaw", "ProductLaw", "as_product", "as_table"]
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class ProductLaw(Law):
         """
         if self.support_size > limit:
             raise DataError(
-                f"product law: its support has {self.support_size:.3g} token tuples, more than {limit}, so it is not "
-                "listed; use fewer positions, or keep the product"
+                f"product law: its support has {shown(Fraction(self.support_size))} token tuples, more than {limit}, "
+                "so it is not listed; use fewer positions, or keep the product"
             )
         weights = {
             tuple(token for token, _ in chosen): prod((weight for _, weight in chosen), start=Fraction(1))
@@ -159,6 +159,39 @@ class MixtureLaw(Law):
     def count_contexts(self, most: int) -> int:
         """At most the sum over the parts: contexts that several share are counted for each."""
         return min(sum(law.count_contexts(most) for _, law in self.parts), most + 1)
+
+    def table(self, limit: int = 10**6) -> TableLaw:
+        """The law listed by its support, where the parts are tables and products.
+
+        Raises
+        ------
+        DataError
+            For other parts, and for products whose support is larger than ``limit``.
+
+        >>> half = ProductLaw.iid(2, 2, {0: "1/2", 1: "1/2"})
+        >>> MixtureLaw(((Fraction(1), half),)).table().weights[0, 1]
+        Fraction(1, 4)
+        """
+        return TableLaw.mixture((prior, as_table(law, limit)) for prior, law in self.parts)
+
+
+def as_table(law: Law, limit: int = 10**6) -> TableLaw:
+    """A table, a product or a mixture of these, listed by its support.
+
+    Raises
+    ------
+    DataError
+        For other laws, and where the support is larger than ``limit``.
+
+    >>> as_table(ProductLaw.iid(2, 1000, {0: "1/2", 1: "1/2"}))
+    Traceback (most recent call last):
+    symguide.errors.DataError: product law: its support has about 1.07151e+301 token tuples, more than 1000000, ...
+    """
+    if isinstance(law, TableLaw):
+        return law
+    if isinstance(law, ProductLaw | MixtureLaw):
+        return law.table(limit)
+    raise DataError(f"law of type {type(law).__name__}: it lists no support, so there is none to project; tabulate it")
 
 
 def as_product(law: Law) -> ProductLaw | None:

@@ -16,9 +16,10 @@ from markov_pairs import random_law
 from strategies import HARD, RULE_NAMES, Instance, instances, mask_fractions, mixture, pair, uniform
 
 from symguide.answers import PATHS, Quantity, answer
-from symguide.datasets import load
+from symguide.datasets import load, load_mixture
 from symguide.errors import ChainTooLargeError, ClockError, DataError, NotExactError, StrengthError, SymguideError
 from symguide.mixture import ClassMixture, Problem
+from symguide.products import as_product
 
 HALF = Fraction(1, 2)
 CONTEXT_PATHS = [path for path in PATHS if path in ("exact", "symbolic", "array")]
@@ -310,6 +311,23 @@ def test_lumps_answer_where_rates_overflow() -> None:
     for path in ("lumped", "array"):
         with pytest.raises(StrengthError, match="doubles do not tell such powers apart"):
             answer(load("squares-overlap"), [Fraction(10**9)], [HALF], path=path)
+
+
+def test_double_precision_of_products() -> None:
+    """Asked for by ``path="array"``: contexts where they can be listed, else lumps, and no law of too many contexts."""
+    cubes = load_mixture("hypercubes:D=5")
+    products = {name: (HALF, as_product(law)) for name, law in cubes.laws.items()}
+    problem = ClassMixture.of(5, 5, products).problem("high")
+    listed, unlisted = (
+        answer(given, [Fraction(1)], [HALF], path="array") for given in (load("hypercubes:D=5"), problem)
+    )
+    assert listed.path == unlisted.path == "array"
+    for x, quantity in listed.results[0].terminal.items():
+        assert unlisted.results[0].terminal[x].value == pytest.approx(quantity.value, rel=1e-14)
+    many = answer(load("hypercubes:D=1000"), [Fraction(1)], [Fraction(1, 1000)], path="array", top=1)
+    assert many.path == "lumped"
+    with pytest.raises(DataError, match=r"about 1\.3\d*e\+477 token tuples, more than 100000"):
+        answer(load("hypercubes:D=1000"), [Fraction(1)], [HALF], path="array", states=True)
 
 
 def test_errors_of_rates_are_reported_where_the_clock_multiplies_them() -> None:

@@ -38,6 +38,7 @@ from symguide.errors import ChainTooLargeError, DataError, InfiniteRatioError, S
 from symguide.functionals import kl_divergence, terminal_law, tilted_law
 from symguide.lattice import LARGEST_EXPONENT, Lattice, lattice
 from symguide.law import Context, TableLaw
+from symguide.markov import MarkovLaw
 from symguide.mixture import ClassMixture, Problem
 from symguide.products import ProductLaw
 from symguide.symbols import w as w_symbol
@@ -481,9 +482,13 @@ def test_starts_of_the_wrong_length(start: Context) -> None:
 
 
 def test_laws_without_a_list() -> None:
-    law = ProductLaw.iid(2, 3, {0: HALF, 1: HALF})
-    with pytest.raises(DataError, match="it lists no support"):
-        lattice(guidance(Problem(law, law)))
+    law, long = (ProductLaw.iid(2, length, {0: HALF, 1: HALF}) for length in (3, 1000))
+    assert lattice(guidance(Problem(law, law))).offsets == lattice(guidance(Problem(law.table(), law.table()))).offsets
+    with pytest.raises(DataError, match=r"about 1\.0\d*e\+301 token tuples, more than 100000, so it is not listed"):
+        lattice(guidance(Problem(long, long)))
+    chain = MarkovLaw.of([HALF, HALF], [[HALF, HALF], [HALF, HALF]], 3)
+    with pytest.raises(DataError, match="MarkovLaw: it lists no support"):
+        lattice(guidance(Problem(chain, chain)))
     with pytest.raises(DataError, match="symbols"):
         lattice(guidance(ClassMixture.symbolic(2, 1).problem("1")))
 
