@@ -91,6 +91,7 @@ def test_catalogue() -> None:
         "renyi divergence",
         "shared and private",
         "single token",
+        "small guidance",
         "tau leaping",
         "two tokens",
     ]
