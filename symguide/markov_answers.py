@@ -12,7 +12,7 @@ from symguide.marginals import marginals
 from symguide.mixture import Problem
 from symguide.number import Number, shown
 from symguide.results import FUNCTIONALS, Quantity, Result, nearest
-from symguide.sequences import most_probable
+from symguide.sequences import Ranking, most_probable
 from symguide.survival import Survival, survival
 
 __all__ = ["markov_results"]
@@ -29,7 +29,7 @@ def markov_results(
 ) -> list[Result]:
     """The answers at one strength, one for every mask fraction.
 
-    Listed are the ``top`` most probable sequences. Functionals of the terminal law that are sums over all sequences do
+    Listed are the ``top`` most probable sequences, none for 0. Functionals of the terminal law that are sums over all sequences do
     not exist here; TV and the mean of the last reveal do where both laws are homogeneous.
 
     Raises
@@ -58,7 +58,7 @@ def markov_results(
         raise StrengthError(f"guidance strength w is {shown(w)}: it leaves the range of doubles; use a smaller w")
     valued = system.over(FLOATS, strength)
     dead = _dead(valued)
-    ranking = most_probable(valued, top)
+    ranking = most_probable(valued, top) if top else Ranking({}, proved=True)
     terminal: dict[Context, Quantity] = {x: Quantity(exp(log_h), None) for x, log_h in sorted(ranking.logs.items())}
     notes: tuple[str, ...] = ()
     if not ranking.proved:

@@ -480,6 +480,15 @@ def test_long_markov_pairs_take_their_path() -> None:
     assert any("transitions depend on the position" in note for note in found.notes)
 
 
+def test_markov_pairs_without_a_list() -> None:
+    rng = np.random.default_rng(8)
+    pair = Problem(random_law(rng, 4, 40), random_law(rng, 4, 40), name="chains")
+    (result,) = answer(pair, [1], [Fraction(1, 10)], top=0).results
+    (listed,) = answer(pair, [1], [Fraction(1, 10)], top=1).results
+    assert not result.terminal and not result.whole
+    assert (result.tv, result.functionals) == (listed.tv, listed.functionals)
+
+
 def test_refusals_of_markov_pairs() -> None:
     rng = np.random.default_rng(7)
     pair = Problem(random_law(rng, 4, 40), random_law(rng, 4, 40), name="chains")

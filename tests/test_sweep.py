@@ -88,6 +88,17 @@ def test_terminal_rows_need_no_mask_fraction(tmp_path: Path) -> None:
     assert row["u"] == row["tv"] == row["log_tv"] == "" and float(row["entropy"]) > 0
 
 
+def test_markov_pairs_have_rows(tmp_path: Path) -> None:
+    law = MarkovLaw.of(["1/2", "1/2"], [["1/4", "3/4"], ["2/3", "1/3"]], length=30)
+    pair = Problem(law, MarkovLaw.of(["1/2", "1/2"], [["1/2", "1/2"], ["1/2", "1/2"]], length=30), name="chains")
+    summary = sweep([pair], [0, 1], [Fraction(1, 10)], out=tmp_path / "table.csv")
+    assert (summary.failures, summary.paths) == ((), {"markov": 2})
+    plain, guided = rows_of(tmp_path / "table.csv")
+    assert float(plain["tv"]) == pytest.approx(1 - 0.9**30, rel=1e-9)
+    assert float(guided["tv"]) < float(plain["tv"])
+    assert plain["entropy"] == ""
+
+
 def test_exact_forms_on_demand(tmp_path: Path) -> None:
     times = [Moment(cosine().mask_fraction_at("1/4"), Fraction(1, 4))]
     sweep(["squares-overlap"], [1], [HALF], out=tmp_path / "a.csv", forms=True)
