@@ -29,8 +29,8 @@ def markov_results(
 ) -> list[Result]:
     """The answers at one strength, one for every mask fraction.
 
-    Listed are the ``top`` most probable sequences, none for 0. Functionals of the terminal law that are sums over all sequences do
-    not exist here; TV and the mean of the last reveal do where both laws are homogeneous.
+    Listed are the ``top`` most probable sequences, none for 0. Functionals of the terminal law that are sums over all
+    sequences do not exist here; TV and the mean of the last reveal do where both laws are homogeneous.
 
     Raises
     ------
