@@ -27,16 +27,16 @@ from sympy import (
     oo,
 )
 
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.naming import named
+from symguide.checks.verification import Candidate, verify
 from symguide.evidence import Evidence
-from symguide.exp_dd import exp_dd
-from symguide.identities import Meaning, equal, identities, times
-from symguide.naming import named
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.exp_dd import exp_dd
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities, times
 from symguide.symbols import s, symbol, u, w
-from symguide.tilt import guidance
-from symguide.verification import Candidate, verify
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

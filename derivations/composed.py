@@ -11,20 +11,20 @@ from typing import Any
 
 from sympy import Add, Eq, Expr, Function, Ge, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, log
 
-from symguide.arithmetic import RATIONAL, SYMBOLIC
-from symguide.chain import guided_chain
-from symguide.derivation import Claim, Derivation, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
+from symguide.chains.functionals import law_distribution, posterior, terminal_law, tilted_law
+from symguide.chains.naming import NamedChain
+from symguide.chains.ode import kolmogorov, unknown
 from symguide.evidence import Verdict
-from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
-from symguide.functionals import law_distribution, posterior, terminal_law, tilted_law
-from symguide.identities import Check, Content, Meaning, equal, identities, sentence, solves
-from symguide.law import Context
-from symguide.mixture import ClassMixture
-from symguide.naming import NamedChain
-from symguide.number import to_sympy
-from symguide.ode import kolmogorov, unknown
+from symguide.laws.law import Context
+from symguide.laws.mixture import ClassMixture
+from symguide.laws.tilt import composed, guidance
+from symguide.numbers.arithmetic import RATIONAL, SYMBOLIC
+from symguide.numbers.number import to_sympy
+from symguide.proofs.derivation import Claim, Derivation, Step
+from symguide.proofs.identities import Check, Content, Meaning, equal, identities, sentence, solves
 from symguide.symbols import symbol, u, w
-from symguide.tilt import composed, guidance
 
 v: Any = symbol("v", integer=True, nonnegative=True)
 a, b = symbol("gamma_a", real=True), symbol("gamma_b", real=True)

@@ -11,16 +11,16 @@ from typing import Any
 import flint
 from sympy import Derivative, Function, Ge, Integer, Lambda, Rational, Sum, exp
 
-from symguide.arithmetic import BALLS
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
 from symguide.evidence import Evidence, Verdict
-from symguide.expansion import expand
-from symguide.identities import Meaning, equal, identities, rises
-from symguide.lemmas import AT_LEAST_ONE, AT_MOST_ONE, NEGATIVE, POSITIVE, i, position_rates, rate
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities, rises
+from symguide.proofs.lemmas import AT_LEAST_ONE, AT_MOST_ONE, NEGATIVE, POSITIVE, i, position_rates, rate
 from symguide.symbols import s, symbol, u
-from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from sympy import Function, Ge, Lambda, Sum
 
-from symguide.arithmetic import RATIONAL
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.functionals import reciprocal_posterior, terminal_law
 from symguide.evidence import Evidence, Verdict
-from symguide.functionals import reciprocal_posterior, terminal_law
-from symguide.identities import Meaning, equal, identities
-from symguide.lemmas import (
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import RATIONAL
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities
+from symguide.proofs.lemmas import (
     CONVEX,
     LAWS,
     POSITIVE,
@@ -39,7 +40,6 @@ from symguide.lemmas import (
     v,
 )
 from symguide.symbols import symbol, w
-from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

@@ -16,21 +16,21 @@ from typing import Any
 import flint
 from sympy import Eq, Function, Integer, Integral, Lambda, Rational, Sum, Tuple, exp, log
 
-from symguide.arithmetic import BALLS, RATIONAL
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.family import MASK_SYMBOL, TokenProbability, vocabulary_size
+from symguide.chains.functionals import Distribution, law_distribution, tilted_law, total_variation
 from symguide.evidence import Evidence, Verdict
-from symguide.family import MASK_SYMBOL, TokenProbability, vocabulary_size
-from symguide.flow import run
-from symguide.functionals import Distribution, law_distribution, tilted_law, total_variation
-from symguide.guidance_schedule import GuidanceSchedule
-from symguide.guided_flow import schedule_flow
-from symguide.identities import Check, Content, Meaning, equal, identities, sentence
-from symguide.law import TableLaw
-from symguide.mixture import ClassMixture, Problem
+from symguide.flows.flow import run
+from symguide.flows.guided_flow import schedule_flow
+from symguide.flows.window_mixture import mix, window_mixture
+from symguide.instances.datasets import load
+from symguide.laws.law import TableLaw
+from symguide.laws.mixture import ClassMixture, Problem
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS, RATIONAL
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Check, Content, Meaning, equal, identities, sentence
+from symguide.schedules.guidance_schedule import GuidanceSchedule
 from symguide.symbols import symbol, u, w
-from symguide.tilt import guidance
-from symguide.window_mixture import mix, window_mixture
 
 v: Any = symbol("v", integer=True, nonnegative=True)
 x: Any = symbol("x_1", integer=True, nonnegative=True)

@@ -13,19 +13,19 @@ from typing import Any
 
 from sympy import Function, Integer, Lambda, Limit, Sum, Tuple, exp
 
-from symguide.arithmetic import FLOATS
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
+from symguide.chains.functionals import total_variation
 from symguide.evidence import Evidence, Verdict
-from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
-from symguide.flow import Flow, run
-from symguide.functionals import total_variation
-from symguide.identities import Meaning, equal, identities
-from symguide.sampler_flows import exact_segment, sampler_flow
-from symguide.schedules import log_linear
-from symguide.steps import uniform_steps
+from symguide.flows.flow import Flow, run
+from symguide.flows.sampler_flows import exact_segment, sampler_flow
+from symguide.flows.steps import uniform_steps
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import FLOATS
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities
+from symguide.schedules.published import log_linear
 from symguide.symbols import s, symbol, w
-from symguide.tilt import guidance
 
 (rate,) = representative(1).definitions
 Z, m = symbol("Z", positive=True), symbol("m", positive=True)

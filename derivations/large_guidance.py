@@ -14,19 +14,19 @@ from typing import Any
 import flint
 from sympy import Derivative, Function, Ge, Integer, Lambda, Rational, Sum, exp, log
 
-from symguide.arithmetic import BALLS, RATIONAL
-from symguide.chain import Chain, guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.asymptotics.regime import Regime, regime
+from symguide.chains.chain import Chain, guided_chain
+from symguide.chains.expansion import expand
 from symguide.evidence import Evidence, Verdict
-from symguide.expansion import expand
-from symguide.identities import Meaning, equal, identities, rises, values
-from symguide.lemmas import POSITIVE
-from symguide.mixture import ClassMixture, Problem
-from symguide.number import to_sympy
-from symguide.regime import Regime, regime
+from symguide.instances.datasets import load
+from symguide.laws.mixture import ClassMixture, Problem
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS, RATIONAL
+from symguide.numbers.number import to_sympy
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities, rises, values
+from symguide.proofs.lemmas import POSITIVE
 from symguide.symbols import s, symbol, u, w
-from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

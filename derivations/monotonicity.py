@@ -11,16 +11,16 @@ from typing import Any
 
 from sympy import Derivative, Function, Ge, Lambda, Sum, exp
 
-from symguide.arithmetic import RATIONAL
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.family import vocabulary_size
+from symguide.chains.functionals import reciprocal_posterior, terminal_law
 from symguide.evidence import Evidence, Verdict
-from symguide.family import vocabulary_size
-from symguide.functionals import reciprocal_posterior, terminal_law
-from symguide.identities import Meaning, equal, identities, rises
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import RATIONAL
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities, rises
 from symguide.symbols import symbol, w
-from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

@@ -13,16 +13,16 @@ from typing import Any
 
 from sympy import Function, Ge, Gt, Integer, Rational, Sum, binomial
 
-from symguide.arithmetic import RATIONAL
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.functionals import terminal_law, tilted_law
 from symguide.evidence import Evidence, Verdict
-from symguide.functionals import terminal_law, tilted_law
-from symguide.identities import equal, values
-from symguide.number import to_sympy
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import RATIONAL
+from symguide.numbers.number import to_sympy
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import equal, values
 from symguide.symbols import symbol
-from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from sympy import Function, exp, log
 
-from symguide.arithmetic import RATIONAL
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
 from symguide.evidence import Evidence, Verdict
-from symguide.identities import equal, identities
-from symguide.lemmas import AT_LEAST_ONE, AT_MOST_ONE, RATE, WORDS, equality, i, position_rates, rate
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import RATIONAL
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import equal, identities
+from symguide.proofs.lemmas import AT_LEAST_ONE, AT_MOST_ONE, RATE, WORDS, equality, i, position_rates, rate
 from symguide.symbols import w
-from symguide.tilt import guidance
 
 divergence: Any = Function("D_", real=True)
 POWER = equal(rate(i), exp(w * divergence(i)))

@@ -11,19 +11,19 @@ from typing import Any
 
 from sympy import Abs, Derivative, Function, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, log
 
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
+from symguide.chains.naming import named
+from symguide.chains.ode import kolmogorov, unknown
+from symguide.checks.verification import Candidate, verify
+from symguide.closed_forms.solution import solve
 from symguide.evidence import Evidence
-from symguide.exp_dd import exp_dd
-from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
-from symguide.identities import Meaning, equal, equations_of, identities, solves, times
-from symguide.naming import named
-from symguide.ode import kolmogorov, unknown
-from symguide.solution import solve
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.exp_dd import exp_dd
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, equations_of, identities, solves, times
 from symguide.symbols import s, symbol, u, w
-from symguide.tilt import guidance
-from symguide.verification import Candidate, verify
 
 FAMILY, NORMALISED = representative(1), representative(1, normalised=True)
 (MASKED, SHOWN), (Z,) = FAMILY.chain.states, FAMILY.definitions

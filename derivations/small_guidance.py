@@ -11,17 +11,17 @@ from typing import Any
 import flint
 from sympy import Derivative, Function, Integer, Lambda, Sum, log
 
-from symguide.arithmetic import BALLS
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.asymptotics.taylor import taylor_tv
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.family import vocabulary_size
 from symguide.evidence import Evidence, Verdict
-from symguide.expansion import expand
-from symguide.family import vocabulary_size
-from symguide.identities import Meaning, equal, identities
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities
 from symguide.symbols import symbol, u, w
-from symguide.taylor import taylor_tv
-from symguide.tilt import guidance
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

@@ -17,24 +17,24 @@ import flint
 import numpy as np
 from sympy import Abs, Derivative, Function, Gt, Integer, Lambda, Product, Rational, Sum, Tuple, exp, log
 
-from symguide.arithmetic import BALLS, FLINT, FLOATS, SYMBOLIC
-from symguide.bounds import from_origin, of_numbers, on_interval
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Figure, Instance, Step
+from symguide.chains.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
+from symguide.chains.functionals import total_variation
 from symguide.evidence import Evidence, Verdict
-from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
-from symguide.flow import Flow, run
-from symguide.functionals import total_variation
-from symguide.identities import Content, Meaning, equal, identities, times
-from symguide.law import TableLaw
-from symguide.mixture import Problem
-from symguide.sampler_flows import exact_segment, sampler_flow
-from symguide.samplers import step_kernel
-from symguide.schedules import log_linear
-from symguide.steps import uniform_steps
+from symguide.flows.flow import Flow, run
+from symguide.flows.sampler_flows import exact_segment, sampler_flow
+from symguide.flows.samplers import step_kernel
+from symguide.flows.steps import uniform_steps
+from symguide.flows.updates import Menus, parallel_updates
+from symguide.instances.datasets import load
+from symguide.laws.law import TableLaw
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS, FLINT, FLOATS, SYMBOLIC
+from symguide.proofs.bounds import from_origin, of_numbers, on_interval
+from symguide.proofs.derivation import Claim, Derivation, Figure, Instance, Step
+from symguide.proofs.identities import Content, Meaning, equal, identities, times
+from symguide.schedules.published import log_linear
 from symguide.symbols import symbol, t, w
-from symguide.tilt import guidance
-from symguide.updates import Menus, parallel_updates
 
 STEPS, READ = 50, 25
 LAST = STEPS - READ + 1

@@ -12,22 +12,22 @@ from typing import Any
 
 from sympy import Derivative, Expr, Function, Ge, Integer, Lambda, Limit, Rational, Sum, Tuple, exp, oo
 
-from symguide.arithmetic import RATIONAL
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.derivation import Claim, Derivation, Instance, Step
+from symguide.chains.chain import guided_chain
+from symguide.chains.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
+from symguide.chains.functionals import terminal_law, tilted_law
+from symguide.chains.naming import named
+from symguide.chains.ode import kolmogorov, unknown
+from symguide.checks.verification import Candidate, verify
+from symguide.closed_forms.solution import solve
 from symguide.evidence import Evidence, Verdict
-from symguide.exp_dd import exp_dd
-from symguide.family import MASK_SYMBOL, TokenProbability, representative, vocabulary_size
-from symguide.functionals import terminal_law, tilted_law
-from symguide.identities import Content, Meaning, equal, equations_of, identities, solves, times
-from symguide.naming import named
-from symguide.number import to_sympy
-from symguide.ode import kolmogorov, unknown
-from symguide.solution import solve
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import RATIONAL
+from symguide.numbers.exp_dd import exp_dd
+from symguide.numbers.number import to_sympy
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Content, Meaning, equal, equations_of, identities, solves, times
 from symguide.symbols import s, symbol, u, w
-from symguide.tilt import guidance
-from symguide.verification import Candidate, verify
 
 # --- the words of the proof -------------------------------------------------------------------------------------------
 

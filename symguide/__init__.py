@@ -18,21 +18,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symguide.answers import answer
-    from symguide.chain import Chain, guided_chain
-    from symguide.compiled import compile_expression, compile_solution, enclose
-    from symguide.datasets import load, load_mixture
+    from symguide.answers.answer import answer
+    from symguide.chains.chain import Chain, guided_chain
+    from symguide.chains.functionals import Distribution, terminal_law, tilted_law
+    from symguide.chains.ode import kolmogorov
+    from symguide.checks.verification import verify
+    from symguide.closed_forms.compiled import compile_expression, compile_solution, enclose
+    from symguide.closed_forms.solution import Solution, powers_of_u, solve
     from symguide.errors import SymguideError
     from symguide.evidence import Evidence, Verdict
-    from symguide.functionals import Distribution, terminal_law, tilted_law
-    from symguide.law import TableLaw
-    from symguide.mixture import ClassMixture, Problem
-    from symguide.ode import kolmogorov
-    from symguide.problem_file import read_problem, write_problem
-    from symguide.schedule import NoiseSchedule
-    from symguide.solution import Solution, powers_of_u, solve
-    from symguide.tilt import Tilt, guidance
-    from symguide.verification import verify
+    from symguide.instances.datasets import load, load_mixture
+    from symguide.instances.problem_file import read_problem, write_problem
+    from symguide.laws.law import TableLaw
+    from symguide.laws.mixture import ClassMixture, Problem
+    from symguide.laws.tilt import Tilt, guidance
+    from symguide.schedules.noise_schedule import NoiseSchedule
 
 __all__ = [
     "Chain",
@@ -65,21 +65,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answers": ("answer",),
-    "chain": ("Chain", "guided_chain"),
-    "compiled": ("compile_expression", "compile_solution", "enclose"),
-    "datasets": ("load", "load_mixture"),
+    "answers.answer": ("answer",),
+    "chains.chain": ("Chain", "guided_chain"),
+    "closed_forms.compiled": ("compile_expression", "compile_solution", "enclose"),
+    "instances.datasets": ("load", "load_mixture"),
     "errors": ("SymguideError",),
     "evidence": ("Evidence", "Verdict"),
-    "functionals": ("Distribution", "terminal_law", "tilted_law"),
-    "law": ("TableLaw",),
-    "mixture": ("ClassMixture", "Problem"),
-    "ode": ("kolmogorov",),
-    "problem_file": ("read_problem", "write_problem"),
-    "schedule": ("NoiseSchedule",),
-    "solution": ("Solution", "powers_of_u", "solve"),
-    "tilt": ("Tilt", "guidance"),
-    "verification": ("verify",),
+    "chains.functionals": ("Distribution", "terminal_law", "tilted_law"),
+    "laws.law": ("TableLaw",),
+    "laws.mixture": ("ClassMixture", "Problem"),
+    "chains.ode": ("kolmogorov",),
+    "instances.problem_file": ("read_problem", "write_problem"),
+    "schedules.noise_schedule": ("NoiseSchedule",),
+    "closed_forms.solution": ("Solution", "powers_of_u", "solve"),
+    "laws.tilt": ("Tilt", "guidance"),
+    "checks.verification": ("verify",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -5,11 +5,11 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
-from symguide.arithmetic import Arithmetic
-from symguide.gaps import GapSystem, guided_gaps
-from symguide.markov import MarkovLaw
-from symguide.mixture import Problem
-from symguide.tilt import guidance
+from symguide.laws.markov import MarkovLaw
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import guidance
+from symguide.markov_pairs.gaps import GapSystem, guided_gaps
+from symguide.numbers.arithmetic import Arithmetic
 
 __all__ = ["HALVES", "markov_laws", "markov_pairs", "random_law", "system"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import flint
 from strategies import HARD, Instance, Table, hypercubes, mixture, uniform
 
-from symguide.arithmetic import BALLS
-from symguide.chain import Chain
-from symguide.expansion import expand
+from symguide.chains.chain import Chain
+from symguide.chains.expansion import expand
+from symguide.numbers.arithmetic import BALLS
 
 __all__ = ["EXPECTED", "brute_tv", "clock", "digits"]
 

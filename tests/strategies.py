@@ -12,8 +12,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from symguide.law import TableLaw
-from symguide.mixture import ClassMixture, Problem
+from symguide.laws.law import TableLaw
+from symguide.laws.mixture import ClassMixture, Problem
+from symguide.laws.products import ProductLaw
 
 __all__ = [
     "HARD",
@@ -29,6 +30,7 @@ __all__ = [
     "mixtures",
     "pair",
     "pairs",
+    "products",
     "real_strengths",
     "starts",
     "uniform",
@@ -228,3 +230,11 @@ def starts(draw: st.DrawFn, instance: Instance) -> tuple[int | None, ...]:
     tokens = draw(st.sampled_from([x for x in instance.conditional if x in instance.unconditional]))
     shown = draw(st.lists(st.booleans(), min_size=instance.length, max_size=instance.length))
     return tuple(token if keep else None for token, keep in zip(tokens, shown, strict=True))
+
+
+@st.composite
+def products(draw: st.DrawFn, vocabulary: int = 3, length: int = 2) -> ProductLaw:
+    counts = [
+        draw(st.lists(st.integers(0, 4), min_size=vocabulary, max_size=vocabulary).filter(any)) for _ in range(length)
+    ]
+    return ProductLaw.of(vocabulary, [{v: Fraction(c, sum(row)) for v, c in enumerate(row)} for row in counts])

@@ -20,7 +20,9 @@ from hatchling.builders.wheel import WheelBuilder
 import symguide
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted(m.name for m in pkgutil.iter_modules(symguide.__path__, "symguide.") if m.name != "symguide.__main__")
+FOUND = [m for m in pkgutil.walk_packages(symguide.__path__, "symguide.") if not m.name.startswith("symguide.cli.")]
+ROOMS = sorted(m.name for m in FOUND if m.ispkg and m.name != "symguide.cli")
+MODULES = sorted({m.name for m in FOUND} - {*ROOMS, "symguide.__main__"})
 COMMANDS = ('pip install ".[examples]"', 'pip install ".[test]"')
 
 
@@ -44,6 +46,12 @@ def _public_members(cls: type) -> Iterator[tuple[str, str]]:
             yield name, inspect.getdoc(getattr(cls, name)) or ""
 
 
+@pytest.mark.parametrize("name", ROOMS)
+def test_room_says_what_it_holds_and_loads_nothing(name: str) -> None:
+    room = importlib.import_module(name)
+    assert inspect.getsource(room) == f'"""{room.__doc__}"""\n'
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_module_says_what_it_is_and_what_is_public(name: str) -> None:
     module = importlib.import_module(name)
@@ -62,7 +70,7 @@ def test_everything_public_is_explained(name: str) -> None:
     assert not silent, f"{name}: no docstring for {silent}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("symguide.cli", "symguide.tables")])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("symguide.cli", "symguide.display.tables")])
 def test_everything_public_has_a_running_example(name: str) -> None:
     without = []
     for public, thing in _own(importlib.import_module(name)):
@@ -125,3 +133,14 @@ def test_version_is_the_same_everywhere() -> None:
     assert citation is not None
     assert changes is not None
     assert version == citation[1] == changes[1]
+
+
+def test_references_between_docstrings_lead_somewhere() -> None:
+    lost = []
+    for path in (ROOT / "symguide").rglob("*.py"):
+        for name in re.findall(r":(?:mod|func|class|data|meth|attr):`~?(symguide[\w.]*)`", path.read_text("utf-8")):
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError):
+                lost.append(f"{path.name}: {name}")
+    assert not lost

@@ -18,17 +18,17 @@ from hypothesis import strategies as st
 from strategies import HARD, RULE_NAMES, Instance, mixtures
 
 from symguide import recheck
-from symguide.arithmetic import BALLS
-from symguide.certificate import Certificate, Claim, certify, certify_value
-from symguide.chain import guided_chain
-from symguide.divided_differences import exp_dd_ball
-from symguide.dominance import expanded
-from symguide.expansion import expand
-from symguide.formula import FORMULAS, Formula, U
-from symguide.functionals import terminal_law
+from symguide.certificates.certificate import Certificate, Claim, certify, certify_value
+from symguide.certificates.dominance import expanded
+from symguide.certificates.formula import FORMULAS, Formula, U
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.functionals import terminal_law
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS
+from symguide.numbers.divided_differences import exp_dd_ball
 from symguide.recheck import RejectedError, UnreadableError, check, main
 from symguide.symbols import w
-from symguide.tilt import guidance
 
 HALF = Fraction(1, 2)
 Tamper = Callable[[dict[str, Any]], Any]

@@ -24,7 +24,7 @@ from symguide.cli.solve import solve_command
 from symguide.cli.sweep import sweep_command
 from symguide.cli.verify import verify_command
 from symguide.errors import SymguideError
-from symguide.numeral import long_integers
+from symguide.numbers.numeral import long_integers
 
 if TYPE_CHECKING:
     import click

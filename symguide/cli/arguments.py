@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symguide.errors import ClockError, DataError, StrengthError, SymguideError
-from symguide.numeral import read_numeral, shortened
+from symguide.numbers.numeral import read_numeral, shortened
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from symguide.guidance_schedule import GuidanceSchedule
-    from symguide.law import Context
-    from symguide.mixture import Problem
-    from symguide.number import Number
-    from symguide.schedule import NoiseSchedule
+    from symguide.laws.law import Context
+    from symguide.laws.mixture import Problem
+    from symguide.numbers.number import Number
+    from symguide.schedules.guidance_schedule import GuidanceSchedule
+    from symguide.schedules.noise_schedule import NoiseSchedule
 
 __all__ = [
     "SEVERAL",
@@ -118,7 +118,7 @@ def guidance_of(
         return required_strengths(w)
     if w:
         raise StrengthError("--w and --guidance-schedule both say how strongly to guide; give one of them")
-    from symguide.guidance_spec import parse_guidance_schedule
+    from symguide.schedules.guidance_spec import parse_guidance_schedule
 
     return [parse_guidance_schedule(schedule, schedule_of(noise, horizon))]
 
@@ -171,14 +171,14 @@ def schedule_of(noise: str | None, horizon: str | None) -> NoiseSchedule | None:
     if noise is None:
         return None
     end = horizon if horizon in (None, "oo", "inf") else read_numeral(horizon, "--horizon", ClockError)
-    from symguide.schedules import parse_schedule
+    from symguide.schedules.published import parse_schedule
 
     return parse_schedule(noise, end)
 
 
 def _plain(value: Any) -> Number:
     """A SymPy rational as a ``Fraction``."""
-    from symguide.number import read_number
+    from symguide.numbers.number import read_number
 
     return read_number(value, "mask fraction u", ClockError)
 
@@ -186,10 +186,10 @@ def _plain(value: Any) -> Number:
 def problem_of(name: str, target: str | None) -> Problem:
     """A problem file if there is one of that name, or if it can only be meant as one; a built-in instance otherwise."""
     if os.path.isfile(name) or name.endswith(".json") or "/" in name or os.sep in name:
-        from symguide.problem_file import read_problem
+        from symguide.instances.problem_file import read_problem
 
         return read_problem(name, target)
-    from symguide.datasets import load
+    from symguide.instances.datasets import load
 
     return load(name, target)
 

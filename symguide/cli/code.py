@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symguide.mixture import Problem
-    from symguide.solution import Solution
+    from symguide.closed_forms.solution import Solution
+    from symguide.laws.mixture import Problem
 
 __all__ = ["python_module"]
 
@@ -22,8 +22,8 @@ from fractions import Fraction
 
 import numpy
 
-from symguide.arithmetic import power_float
-from symguide.divided_differences import exp_dd_float as exp_dd
+from symguide.numbers.arithmetic import power_float
+from symguide.numbers.divided_differences import exp_dd_float as exp_dd
 {imports}
 PROBLEM = {problem!a}
 SOURCE = {source!a}
@@ -80,8 +80,8 @@ def python_module(solution: Solution, problem: Problem, rule: str, noise: str | 
     """
     from sympy import Symbol
 
-    from symguide.compiled import TARGETS
-    from symguide.law import format_context
+    from symguide.closed_forms.compiled import TARGETS
+    from symguide.laws.law import format_context
 
     printer = TARGETS["numpy"][0]({"fully_qualified_modules": True, "allow_unknown_functions": True})
     names: dict[Any, Any] = {}
@@ -102,7 +102,7 @@ def python_module(solution: Solution, problem: Problem, rule: str, noise: str | 
     return _MODULE.format(
         arguments=f"{w}, u" if w else "u",
         domain=domain if w else "The strength is fixed.",
-        imports="from symguide.schedules import parse_schedule\n" if noise else "",
+        imports="from symguide.schedules.published import parse_schedule\n" if noise else "",
         problem=f"{problem.name}, {goal}, {rule} rule{strength}",
         source=problem.source,
         states="\n".join(f"    {state!r}," for state in solution.states),

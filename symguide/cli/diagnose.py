@@ -9,12 +9,12 @@ from symguide.cli.arguments import at_least_one, required_strengths, schedule_of
 from symguide.cli.outputs import busy, write_json
 from symguide.cli.parameters import DONE, HORIZON, JSON, RULE, W, argument, command, option
 from symguide.errors import ClockError, DataError
-from symguide.numeral import read_numeral
+from symguide.numbers.numeral import read_numeral
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from symguide.diagnosis import Diagnosis
+    from symguide.flows.diagnosis import Diagnosis
 
 __all__ = ["diagnose_command"]
 
@@ -57,8 +57,8 @@ def diagnose_command(
     apart = float(read_numeral(tolerance, "--tolerance", DataError))
     schedule = schedule_of(noise, horizon)
     assert schedule is not None
-    from symguide.diagnosis import diagnose
-    from symguide.steps import uniform_steps
+    from symguide.flows.diagnosis import diagnose
+    from symguide.flows.steps import uniform_steps
 
     grid = uniform_steps(schedule, count, read_numeral(t_end, "--t-end", ClockError))
     conditional, unconditional = _arrays(file)
@@ -70,7 +70,7 @@ def diagnose_command(
         asked = {"sampler": sampler, "rule": rule, "steps": count, "tolerance": apart}
         write_json(shape | asked | {"results": results})
         return DONE
-    from symguide.tables import screen
+    from symguide.display.tables import screen
 
     console = screen()
     for result in results:

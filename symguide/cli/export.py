@@ -15,8 +15,8 @@ from symguide.errors import DataError, StrengthError
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from symguide.mixture import Problem
-    from symguide.schedule import NoiseSchedule
+    from symguide.laws.mixture import Problem
+    from symguide.schedules.noise_schedule import NoiseSchedule
 
 __all__ = ["export_command"]
 
@@ -86,15 +86,15 @@ def _document(
     everything: bool,
     context: str | None,
 ) -> str:
-    from symguide.chain import guided_chain
-    from symguide.documents import context_document, solution_document
-    from symguide.forms import excerpt
-    from symguide.latex import SHOWN
-    from symguide.law import format_context
-    from symguide.number import to_sympy
-    from symguide.solution import solve
+    from symguide.chains.chain import guided_chain
+    from symguide.closed_forms.documents import context_document, solution_document
+    from symguide.closed_forms.forms import excerpt
+    from symguide.closed_forms.solution import solve
+    from symguide.latex.formulas import SHOWN
+    from symguide.laws.law import format_context
+    from symguide.laws.tilt import guidance
+    from symguide.numbers.number import to_sympy
     from symguide.symbols import w
-    from symguide.tilt import guidance
 
     tilt = guidance(problem, rule)
     chain = guided_chain(tilt if strength is None else tilt.at(strength))
@@ -118,11 +118,11 @@ def _document(
 
 
 def _module(problem: Problem, rule: str, strength: Fraction | None, noise: str | None, horizon: str | None) -> str:
-    from symguide.chain import guided_chain
-    from symguide.number import to_sympy
-    from symguide.solution import solve
+    from symguide.chains.chain import guided_chain
+    from symguide.closed_forms.solution import solve
+    from symguide.laws.tilt import guidance
+    from symguide.numbers.number import to_sympy
     from symguide.symbols import w
-    from symguide.tilt import guidance
 
     tilt = guidance(problem, rule)
     chain = guided_chain(tilt if strength is None else tilt.at(strength))

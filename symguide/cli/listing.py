@@ -14,12 +14,12 @@ __all__ = ["list_command"]
 @command("list", JSON)
 def list_command(as_json: bool) -> int:
     """Built-in instances, noise schedules, samplers, rules and derivations, with their sources."""
-    from symguide.datasets import DATASETS
-    from symguide.derivation import REFERENCES, catalogue
-    from symguide.rules import RULES
-    from symguide.samplers import SAMPLERS
-    from symguide.schedules import SCHEDULES
-    from symguide.strength import CONVENTIONS
+    from symguide.flows.samplers import SAMPLERS
+    from symguide.instances.datasets import DATASETS
+    from symguide.laws.rules import RULES
+    from symguide.laws.strength import CONVENTIONS
+    from symguide.proofs.derivation import REFERENCES, catalogue
+    from symguide.schedules.published import SCHEDULES
 
     def item(name: str, description: str, source: str, **more: Any) -> dict[str, Any]:
         return {"name": name, "description": description, "source": source, **more}
@@ -47,8 +47,8 @@ def list_command(as_json: bool) -> int:
     if as_json:
         write_json(listed)
         return DONE
-    from symguide.report_tables import listing
-    from symguide.tables import screen
+    from symguide.display.reports import listing
+    from symguide.display.tables import screen
 
     screen().print(listing(listed))
     return DONE

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symguide.answers import Answer, Quantity, Result
-    from symguide.derivation import Outcome, Proof
+    from symguide.answers.answer import Answer, Quantity, Result
+    from symguide.asymptotics.regime import Regime
     from symguide.evidence import Evidence
-    from symguide.law import Context
-    from symguide.number import Number
-    from symguide.regime import Regime
+    from symguide.laws.law import Context
+    from symguide.numbers.number import Number
+    from symguide.proofs.derivation import Outcome, Proof
 
 __all__ = [
     "answer_document",
@@ -39,7 +39,7 @@ def law_document(law: Mapping[Context, Quantity], top: int | None = None) -> lis
     """A law in its own order, or the ``top`` most probable entries of it in that order (of equals the first)."""
     kept: Collection[Context] = law
     if top is not None:
-        from symguide.answer_tables import most_probable
+        from symguide.display.answers import most_probable
 
         kept = set(most_probable(law, top))
     return [{"tokens": list(x), "probability": quantity_document(q)} for x, q in law.items() if x in kept]
@@ -47,7 +47,7 @@ def law_document(law: Mapping[Context, Quantity], top: int | None = None) -> lis
 
 def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
     """One result; under a guidance schedule ``w`` is null, and what was asked for stands beside it."""
-    from symguide.guidance_schedule import GuidanceSchedule
+    from symguide.schedules.guidance_schedule import GuidanceSchedule
 
     in_time = isinstance(result.w, GuidanceSchedule)
     document: dict[str, Any] = {"w": None, "guidance_schedule": str(result.w)} if in_time else {"w": str(result.w)}
@@ -103,8 +103,8 @@ def proof_document(proof: Proof) -> dict[str, Any]:
 
 def regime_document(found: Regime) -> dict[str, Any]:
     """``regime --json``."""
-    from symguide.regime import Kind
-    from symguide.results import Quantity
+    from symguide.answers.results import Quantity
+    from symguide.asymptotics.regime import Kind
 
     def exact(value: Number) -> dict[str, Any] | None:
         return quantity_document(Quantity.of(value))

@@ -37,7 +37,7 @@ def busy(what: str) -> Iterator[None]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield
         return
-    from symguide.tables import screen
+    from symguide.display.tables import screen
 
     with screen(to_stderr=True).status(what):
         yield
@@ -145,7 +145,7 @@ def publish(
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from symguide.article import compile_pdf
+    from symguide.latex.article import compile_pdf
 
     place = Path(folder)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from symguide.rules import RULES
+from symguide.laws.rules import RULES
 
 __all__ = [
     "DONE",

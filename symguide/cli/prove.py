@@ -35,10 +35,10 @@ def prove_command(names: Sequence[str], out: str, pdf: bool, digits: str, as_jso
     check_folder(out)
     if pdf:
         check_pdflatex()
-    from symguide.derivation import run, select
-    from symguide.proofs import proof_document
-    from symguide.report_tables import progress_bar, proof_tables
-    from symguide.tables import screen
+    from symguide.display.reports import progress_bar, proof_tables
+    from symguide.display.tables import screen
+    from symguide.proofs.derivation import run, select
+    from symguide.proofs.papers import proof_document
 
     derivations = select(names)
     with progress_bar(derivations) as tell:
@@ -47,7 +47,7 @@ def prove_command(names: Sequence[str], out: str, pdf: bool, digits: str, as_jso
     figures: dict[str, dict[str, bytes]] = {stem: {} for stem in documents}
     for stem, proof in zip(documents, proofs, strict=True):
         if proof.derivation.figures:
-            from symguide.plots import figure_pdf
+            from symguide.display.plots import figure_pdf
 
             figures[stem] = {figure.file: figure_pdf(figure) for figure in proof.derivation.figures}
     if len(proofs) > 1:

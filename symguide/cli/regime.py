@@ -17,7 +17,7 @@ def regime_command(problem: str, target: str | None, rule: str, as_json: bool) -
     Double-exponential, single-exponential or saturating, at any fixed mask fraction u in (0, 1), decided from exact
     data: the base of the rate or the limit, the context that shows it, and bounds from both sides that prove it.
     """
-    from symguide.regime import regime
+    from symguide.asymptotics.regime import regime
 
     given = problem_of(problem, target)
     with busy(f"deciding the regime of {given.name}"):
@@ -25,8 +25,8 @@ def regime_command(problem: str, target: str | None, rule: str, as_json: bool) -
     if as_json:
         write_json(regime_document(found))
         return DONE
-    from symguide.regime_tables import regime_tables
-    from symguide.tables import screen
+    from symguide.display.regimes import regime_tables
+    from symguide.display.tables import screen
 
     screen().print(regime_tables(given, rule, found))
     return DONE

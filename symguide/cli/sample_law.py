@@ -11,11 +11,11 @@ from symguide.cli.machine import law_document, quantity_document
 from symguide.cli.outputs import busy, write_json
 from symguide.cli.parameters import DONE, HORIZON, JSON, NOISE, PROBLEM, TARGET, W, command, option
 from symguide.errors import ClockError, DataError, StrengthError, SymguideError
-from symguide.numeral import read_numeral, shortened
-from symguide.rules import RULES
+from symguide.laws.rules import RULES
+from symguide.numbers.numeral import read_numeral, shortened
 
 if TYPE_CHECKING:
-    from symguide.sample_answers import SampleAnswer
+    from symguide.answers.samples import SampleAnswer
 
 __all__ = ["sample_law_command"]
 
@@ -72,7 +72,7 @@ def sample_law_command(
     end = read_numeral(t_end, "--t-end", ClockError)
     schedule = schedule_of(noise, horizon)
     assert schedule is not None
-    from symguide.sample_answers import sample_answer
+    from symguide.answers.samples import sample_answer
 
     with busy(f"sampling {problem}"):
         loaded = problem_of(problem, target)
@@ -80,8 +80,8 @@ def sample_law_command(
     if as_json:
         write_json(_document(found))
         return DONE
-    from symguide.sample_tables import sample_tables
-    from symguide.tables import screen
+    from symguide.display.samples import sample_tables
+    from symguide.display.tables import screen
 
     console = screen()
     console.print(sample_tables(loaded, found, console.width))

@@ -72,7 +72,7 @@ def solve_command(
     if states and not (u or t):
         raise ClockError("--states asks for the law on the way, but not where; add --u (or --t with --noise)")
     moments = moments_of(u, t, noise, horizon, guidance_schedule)
-    from symguide.answers import answer
+    from symguide.answers.answer import answer
 
     path = "array" if floats else None
     if exact:
@@ -84,8 +84,8 @@ def solve_command(
         for note in found.notes:
             say(f"note: {note}")
         return DONE
-    from symguide.answer_tables import answer_tables
-    from symguide.tables import screen
+    from symguide.display.answers import answer_tables
+    from symguide.display.tables import screen
 
     console = screen()
     console.print(answer_tables(found, moments.times, count, console.width))

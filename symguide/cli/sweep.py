@@ -11,14 +11,14 @@ from symguide.cli.arguments import at_least_one, guidance_of, moments_of, proble
 from symguide.cli.outputs import busy, say, write_json
 from symguide.cli.parameters import DONE, FAILED, GUIDANCE, HORIZON, JSON, NOISE, T, U, W, argument, command, option
 from symguide.errors import DataError, SymguideError
-from symguide.numeral import shortened
-from symguide.rules import RULES
+from symguide.laws.rules import RULES
+from symguide.numbers.numeral import shortened
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from symguide.case import Case
-    from symguide.sweep import Summary
+    from symguide.sweeps.case import Case
+    from symguide.sweeps.sweep import Summary
 
 __all__ = ["sweep_command"]
 
@@ -91,10 +91,10 @@ def sweep_command(
         raise DataError("--dask and --workers both say where to compute; give one of them")
     count = None if workers is None else at_least_one("--workers", workers, _MOST_WORKERS)
     moments = moments_of(u, t, noise, horizon, guidance_schedule)
-    from symguide.row_file import check_place
+    from symguide.sweeps.row_file import check_place
 
     check_place(out)
-    from symguide.sweep import Moment, sweep
+    from symguide.sweeps.sweep import Moment, sweep
 
     with busy("reading problems"):
         cases = [case for name in problems for case in _cases(name, targets)]
@@ -124,7 +124,7 @@ def sweep_command(
     if as_json:
         write_json(_document(found, out))
     else:
-        from symguide.tables import screen
+        from symguide.display.tables import screen
 
         screen().print(_sentence(found, out), soft_wrap=True)
     return FAILED if found.failures else DONE
@@ -132,8 +132,8 @@ def sweep_command(
 
 def _cases(name: str, targets: Sequence[str]) -> list[Case]:
     """A problem with each of its targets; built-in instances go by their names, which workers know."""
-    from symguide.case import Case
-    from symguide.datasets import DATASETS
+    from symguide.instances.datasets import DATASETS
+    from symguide.sweeps.case import Case
 
     built_in = name.partition(":")[0].strip() in DATASETS and not os.path.isfile(name)
     spec = name.strip() if built_in else None
@@ -143,7 +143,7 @@ def _cases(name: str, targets: Sequence[str]) -> list[Case]:
 @contextmanager
 def _here(count: int | None) -> Iterator[Executor | None]:
     """Local processes; none where one is asked for, or before the work proves long."""
-    from symguide.local_processes import LocalProcesses, available_processors
+    from symguide.sweeps.local_processes import LocalProcesses, available_processors
 
     workers = count or available_processors()
     with nullcontext() if workers == 1 else LocalProcesses(workers, 0.0 if count else _PATIENCE) as executor:
@@ -184,7 +184,7 @@ def _progress() -> Iterator[Callable[[int, int, str], None]]:
         TimeRemainingColumn,
     )
 
-    from symguide.tables import screen
+    from symguide.display.tables import screen
 
     console = screen(to_stderr=True)
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

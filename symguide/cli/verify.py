@@ -13,9 +13,9 @@ from symguide.cli.parameters import DONE, FAILED, HORIZON, JSON, NOISE, PROBLEM,
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from symguide.number import Number
-    from symguide.tilt import Tilt
-    from symguide.verification import Report
+    from symguide.checks.verification import Report
+    from symguide.laws.tilt import Tilt
+    from symguide.numbers.number import Number
 
 __all__ = ["verify_command"]
 
@@ -57,7 +57,7 @@ def verify_command(
     from fractions import Fraction
 
     from symguide.evidence import weakest
-    from symguide.tilt import guidance
+    from symguide.laws.tilt import guidance
 
     with busy(f"checking {problem}"):
         loaded = problem_of(problem, target)
@@ -77,8 +77,8 @@ def verify_command(
             }
         )
         return DONE if verdict.passes else FAILED
-    from symguide.report_tables import evidence_tables
-    from symguide.tables import screen
+    from symguide.display.reports import evidence_tables
+    from symguide.display.tables import screen
 
     screen().print(evidence_tables(loaded, rule, [(checked.title, checked.report) for checked in found], verdict))
     return DONE if verdict.passes else FAILED
@@ -123,13 +123,13 @@ class Checked(NamedTuple):
 
 def _check(tilt: Tilt, strengths: list[Fraction], fractions: list[Fraction], digits: int) -> list[Checked]:
     """Check the closed form at some strengths: with ``w`` open where one form covers them."""
-    from symguide.chain import guided_chain
+    from symguide.chains.chain import guided_chain
+    from symguide.chains.naming import named
+    from symguide.checks.verification import sample, verify
+    from symguide.closed_forms.solution import solve
     from symguide.errors import InfiniteRatioError
-    from symguide.naming import named
-    from symguide.number import to_sympy
-    from symguide.solution import solve
+    from symguide.numbers.number import to_sympy
     from symguide.symbols import w
-    from symguide.verification import sample, verify
 
     try:
         general = None if set(strengths) == {-1} else guided_chain(tilt)

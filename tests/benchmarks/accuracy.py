@@ -22,11 +22,11 @@ from benchmarks.timing import show
 from many_digits import digits_for, gentle, near_tie, reference, small_prior
 from strategies import HARD, Instance
 
-from symguide.chain import guided_chain
-from symguide.compiled import compile_solution
-from symguide.solution import powers_of_u, solve
+from symguide.chains.chain import guided_chain
+from symguide.closed_forms.compiled import compile_solution
+from symguide.closed_forms.solution import powers_of_u, solve
+from symguide.laws.tilt import guidance
 from symguide.symbols import u, w
-from symguide.tilt import guidance
 
 __all__ = ["main"]
 

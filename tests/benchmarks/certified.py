@@ -17,11 +17,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.arithmetic import BALLS
-from symguide.chain import Chain, guided_chain
-from symguide.expansion import expand
-from symguide.mixture import ClassMixture
-from symguide.tilt import guidance
+from symguide.chains.chain import Chain, guided_chain
+from symguide.chains.expansion import expand
+from symguide.laws.mixture import ClassMixture
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS
 
 __all__ = ["main"]
 

@@ -12,9 +12,9 @@ from scipy.special import log_softmax
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best
 
-from symguide.diagnosis import DIAGNOSED, diagnose
-from symguide.schedules import log_linear
-from symguide.steps import uniform_steps
+from symguide.flows.diagnosis import DIAGNOSED, diagnose
+from symguide.flows.steps import uniform_steps
+from symguide.schedules.published import log_linear
 
 __all__ = ["main"]
 

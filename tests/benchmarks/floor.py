@@ -24,12 +24,12 @@ from benchmarks.timing import show, text
 from benchmarks.trajectories import CHECKED, TIMES, random_mixture
 from sympy import log
 
-from symguide.chain import guided_chain
-from symguide.compiled import BACKENDS, compile_solution
-from symguide.solution import Solution, solve
+from symguide.chains.chain import guided_chain
+from symguide.closed_forms.compiled import BACKENDS, compile_solution
+from symguide.closed_forms.solution import Solution, solve
+from symguide.closed_forms.tape import Tape
+from symguide.laws.tilt import guidance
 from symguide.symbols import s, u, w
-from symguide.tape import Tape
-from symguide.tilt import guidance
 
 __all__ = ["main"]
 

@@ -16,10 +16,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.datasets import load
-from symguide.lattice import Lattice, lattice
-from symguide.mixture import Problem
-from symguide.tilt import guidance
+from symguide.chains.lattice import Lattice, lattice
+from symguide.instances.datasets import load
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import guidance
 
 __all__ = ["main"]
 

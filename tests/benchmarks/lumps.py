@@ -13,15 +13,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.arithmetic import FLOATS
-from symguide.array_chain import array_chain
-from symguide.chain import Chain
-from symguide.datasets import load
-from symguide.functionals import last_reveal
-from symguide.histograms import histogram_lattice
-from symguide.lump import Lumping, lump, lumped_chain
-from symguide.tilt import guidance
-from symguide.trajectory import survival
+from symguide.chains.array_chain import array_chain
+from symguide.chains.chain import Chain
+from symguide.chains.functionals import last_reveal
+from symguide.chains.histograms import histogram_lattice
+from symguide.chains.lump import Lumping, lump, lumped_chain
+from symguide.chains.trajectory import survival
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import FLOATS
 
 __all__ = ["main"]
 

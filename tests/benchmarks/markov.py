@@ -17,15 +17,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 from markov_pairs import random_law, system
 
-from symguide.arithmetic import FLOATS, RATIONAL
-from symguide.chain import guided_chain
-from symguide.functionals import terminal_law
-from symguide.gaps import GapSystem
-from symguide.marginals import marginals
-from symguide.markov import MarkovLaw
-from symguide.mixture import Problem
-from symguide.survival import survival
-from symguide.tilt import guidance
+from symguide.chains.chain import guided_chain
+from symguide.chains.functionals import terminal_law
+from symguide.laws.markov import MarkovLaw
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import guidance
+from symguide.markov_pairs.gaps import GapSystem
+from symguide.markov_pairs.marginals import marginals
+from symguide.markov_pairs.survival import survival
+from symguide.numbers.arithmetic import FLOATS, RATIONAL
 
 __all__ = ["main"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.datasets import load
-from symguide.mixture import ClassMixture, Problem
-from symguide.regime import regime
+from symguide.asymptotics.regime import regime
+from symguide.instances.datasets import load
+from symguide.laws.mixture import ClassMixture, Problem
 
 __all__ = ["main"]
 

@@ -14,17 +14,17 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.arithmetic import FLOATS
-from symguide.contexts import MASKED
-from symguide.datasets import load
-from symguide.flow import run
-from symguide.functionals import Distribution
-from symguide.mixture import Problem
-from symguide.sampler_flows import sampler_flow
-from symguide.schedules import log_linear
-from symguide.steps import Step, uniform_steps
-from symguide.tilt import guidance
-from symguide.updates import Updates, parallel_updates
+from symguide.chains.contexts import MASKED
+from symguide.chains.functionals import Distribution
+from symguide.flows.flow import run
+from symguide.flows.sampler_flows import sampler_flow
+from symguide.flows.steps import Step, uniform_steps
+from symguide.flows.updates import Updates, parallel_updates
+from symguide.instances.datasets import load
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import FLOATS
+from symguide.schedules.published import log_linear
 
 __all__ = ["main"]
 

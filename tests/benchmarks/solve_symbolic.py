@@ -19,10 +19,10 @@ from sympy.core.cache import clear_cache
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, command_seconds, show, text
 
-from symguide.chain import Chain
-from symguide.exp_dd import exp_dd
-from symguide.family import rate_symbols
-from symguide.solution import Solution, solve
+from symguide.chains.chain import Chain
+from symguide.chains.family import rate_symbols
+from symguide.closed_forms.solution import Solution, solve
+from symguide.numbers.exp_dd import exp_dd
 from symguide.symbols import s, symbol
 
 __all__ = ["main"]

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import show, text
 
-from symguide.answers import answer
-from symguide.case import Case
-from symguide.local_processes import LocalProcesses, available_processors
-from symguide.sweep import sweep
+from symguide.answers.answer import answer
+from symguide.sweeps.case import Case
+from symguide.sweeps.local_processes import LocalProcesses, available_processors
+from symguide.sweeps.sweep import sweep
 
 __all__ = ["main"]
 

@@ -17,10 +17,10 @@ from sympy.core.cache import clear_cache
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.chain import Chain
-from symguide.family import rate_symbols
-from symguide.functionals import terminal_law
-from symguide.naming import named
+from symguide.chains.chain import Chain
+from symguide.chains.family import rate_symbols
+from symguide.chains.functionals import terminal_law
+from symguide.chains.naming import named
 from symguide.symbols import w
 
 __all__ = ["main"]

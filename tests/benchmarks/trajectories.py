@@ -29,17 +29,17 @@ import scipy.stats
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import best, show, text
 
-from symguide.arithmetic import BALLS
-from symguide.array_chain import ArrayChain
-from symguide.chain import guided_chain
-from symguide.datasets import load
-from symguide.expansion import expand
-from symguide.histograms import histogram_lattice
-from symguide.lattice import lattice
-from symguide.lump import lump
-from symguide.mixture import ClassMixture, Problem
-from symguide.tilt import guidance
-from symguide.trajectory import trajectory
+from symguide.chains.array_chain import ArrayChain
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.histograms import histogram_lattice
+from symguide.chains.lattice import lattice
+from symguide.chains.lump import lump
+from symguide.chains.trajectory import trajectory
+from symguide.instances.datasets import load
+from symguide.laws.mixture import ClassMixture, Problem
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS
 
 __all__ = ["main"]
 

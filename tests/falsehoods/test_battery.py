@@ -10,19 +10,19 @@ import pytest
 from strategies import HARD
 from sympy import Add, Expr, Integer, Rational, exp
 
-from symguide.arithmetic import SYMBOLIC
-from symguide.chain import Chain, guided_chain
+from symguide.chains.chain import Chain, guided_chain
+from symguide.chains.family import representative
+from symguide.chains.functionals import tilted_law
+from symguide.chains.naming import NamedChain
+from symguide.checks.trial import Candidate
+from symguide.checks.verification import CHECKS, verify
+from symguide.closed_forms.solution import Solution, solve
 from symguide.evidence import Verdict
-from symguide.exp_dd import exp_dd, in_powers
-from symguide.family import representative
-from symguide.functionals import tilted_law
-from symguide.law import Context
-from symguide.naming import NamedChain
-from symguide.solution import Solution, solve
+from symguide.laws.law import Context
+from symguide.laws.tilt import Tilt, guidance
+from symguide.numbers.arithmetic import SYMBOLIC
+from symguide.numbers.exp_dd import exp_dd, in_powers
 from symguide.symbols import s, w
-from symguide.tilt import Tilt, guidance
-from symguide.trial import Candidate
-from symguide.verification import CHECKS, verify
 
 Claims = dict[Context, Expr]
 

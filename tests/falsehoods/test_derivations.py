@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sympy import Ge, Integer, Lambda, Rational, exp
 
-from symguide import lemmas
-from symguide.derivation import Derivation, Outcome, Step, run
 from symguide.evidence import Verdict
-from symguide.identities import Formulas, Meaning, identities, rises, times
+from symguide.proofs import lemmas
+from symguide.proofs.derivation import Derivation, Outcome, Step, run
+from symguide.proofs.identities import Formulas, Meaning, identities, rises, times
 from symguide.symbols import s, u, w
 
 FOLDER = Path(__file__).parents[2] / "derivations"

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from laws.second_route import guided
 from strategies import HARD, RULE_NAMES, Instance, instances
 
-from symguide import arithmetic as arithmetics
-from symguide.answers import PATHS, answer
-from symguide.arithmetic import FLINT, RATIONAL, Arithmetic
-from symguide.chain import guided_chain
-from symguide.compiled import TARGETS, compile_solution
-from symguide.expansion import expand
-from symguide.functionals import terminal_law
-from symguide.solution import solve
-from symguide.tilt import RULES, guidance
+from symguide.answers.answer import PATHS, answer
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.functionals import terminal_law
+from symguide.closed_forms.compiled import TARGETS, compile_solution
+from symguide.closed_forms.solution import solve
+from symguide.laws.tilt import RULES, guidance
+from symguide.numbers import arithmetic as arithmetics
+from symguide.numbers.arithmetic import FLINT, RATIONAL, Arithmetic
 
 TESTS = Path(__file__).parents[1]
 

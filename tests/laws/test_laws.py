@@ -26,11 +26,9 @@ from strategies import (
     starts,
 )
 
-from symguide.arithmetic import BALLS, PRECISE, RATIONAL
-from symguide.chain import guided_chain
-from symguide.compiled import compile_solution
-from symguide.expansion import expand
-from symguide.functionals import (
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.functionals import (
     Distribution,
     expected_masks,
     last_reveal,
@@ -40,9 +38,11 @@ from symguide.functionals import (
     tilted_law,
     total_variation,
 )
-from symguide.solution import solve
+from symguide.closed_forms.compiled import compile_solution
+from symguide.closed_forms.solution import solve
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS, PRECISE, RATIONAL
 from symguide.symbols import s
-from symguide.tilt import guidance
 
 rules = st.sampled_from(RULE_NAMES)
 

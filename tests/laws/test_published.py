@@ -11,15 +11,15 @@ import pytest
 from laws.second_route import guided
 from strategies import HARD, RULE_NAMES, Instance, hypercubes, mixture, uniform
 
-from symguide.arithmetic import RATIONAL
-from symguide.chain import guided_chain
-from symguide.compiled import compile_solution
-from symguide.datasets import load
-from symguide.functionals import terminal_law
-from symguide.sample_answers import sample_answer
-from symguide.schedules import log_linear
-from symguide.solution import solve
-from symguide.tilt import guidance
+from symguide.answers.samples import sample_answer
+from symguide.chains.chain import guided_chain
+from symguide.chains.functionals import terminal_law
+from symguide.closed_forms.compiled import compile_solution
+from symguide.closed_forms.solution import solve
+from symguide.instances.datasets import load
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import RATIONAL
+from symguide.schedules.published import log_linear
 
 
 def _tv(instance: Instance, strengths: list[float], rule: str = "rate") -> list[float]:

@@ -24,15 +24,15 @@ from strategies import (
     uniform,
 )
 
-from symguide.arithmetic import BALLS, FLOATS, PRECISE, RATIONAL, SYMBOLIC
-from symguide.chain import Chain, guided_chain
-from symguide.compiled import compile_solution
+from symguide.chains.chain import Chain, guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.functionals import terminal_law
+from symguide.closed_forms.compiled import compile_solution
+from symguide.closed_forms.solution import solve
 from symguide.errors import InfiniteRatioError
-from symguide.expansion import expand
-from symguide.functionals import terminal_law
-from symguide.solution import solve
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS, FLOATS, PRECISE, RATIONAL, SYMBOLIC
 from symguide.symbols import w as w_symbol
-from symguide.tilt import guidance
 
 rules = st.sampled_from(RULE_NAMES)
 

@@ -1,0 +1,1 @@
+"""Questions with numbers, by whichever arithmetic answers them."""

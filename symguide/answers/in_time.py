@@ -1,0 +1,304 @@
+"""Answers under guidance in time: laws, TV and functionals of one problem for a guidance schedule.
+
+Rational where the normalised rule makes it so (``exact``), closed forms with enclosures for the doubles while they are
+short (``symbolic``), doubles otherwise (``array``): from enclosures where the strength varies, or, for chains too large
+for those, from piecewise constant schedules whose refinement is measured.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import log
+from typing import Any
+
+import flint
+import numpy as np
+from sympy import Expr
+
+from symguide.answers.results import FUNCTIONALS, Quantity, Result, finite, functionals, middle
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.functionals import Distribution, tilted_law, total_variation
+from symguide.chains.lattice import lattice
+from symguide.errors import ChainTooLargeError, InfiniteRatioError, NotExactError, StrengthError
+from symguide.flows.guided_flow import Passage, passage, schedule_flow
+from symguide.flows.window_mixture import mix, window_mixture
+from symguide.laws.law import Context
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import Tilt
+from symguide.numbers.arithmetic import BALLS, FLOATS, RATIONAL, SYMBOLIC
+from symguide.numbers.exp_dd import in_powers
+from symguide.numbers.number import Number, is_exact, to_sympy
+from symguide.schedules.guidance_schedule import GuidanceSchedule
+
+__all__ = ["PATHS_IN_TIME", "schedule_results"]
+
+PATHS_IN_TIME = ("exact", "symbolic", "array")
+"""The paths that answer under a guidance schedule."""
+
+MAX_CLOSED_TERMS = 400
+"""Terms of one window, times windows, up to which closed forms are written out."""
+MAX_ENCLOSED_CONTEXTS = 300
+"""Contexts up to which a varying strength is followed in balls."""
+PIECES = 64
+"""Parts of a window in whose middle a varying strength is taken for larger chains."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """A law on contexts as quantities, with what is needed of it."""
+
+    table: dict[Context, Quantity]
+    unfinished: Quantity
+    log_unfinished: float | None
+    log_minus_log: float | None
+
+
+def schedule_results(
+    problem: Problem,
+    tilt: Tilt,
+    schedule: GuidanceSchedule,
+    fractions: Sequence[Number],
+    states: bool = False,
+    path: str | None = None,
+) -> tuple[str, tuple[Result, ...]]:
+    """The path taken, and the results at every mask fraction (one, of terminal quantities alone, without any).
+
+    ``"exact"`` is ``"symbolic"`` where the law is irrational: for raw intensities, and for other than integer ``w``.
+    Distances to the tilted law are to the one at the schedule's mean strength ``∫ w du``.
+
+    Raises
+    ------
+    NotExactError
+        For ``"exact"`` or ``"symbolic"`` where the strength varies or a number is a float.
+    ChainTooLargeError
+        For closed forms that would be too long.
+
+    >>> from symguide.instances.datasets import load
+    >>> from symguide.schedules.guidance_spec import parse_guidance_schedule
+    >>> from symguide.laws.tilt import guidance
+    >>> problem, early = load("xor"), parse_guidance_schedule("3@1:0.5,0@0.5:0")
+    >>> path, (result,) = schedule_results(problem, guidance(problem, "normalised"), early, [Fraction(1, 2)])
+    >>> path, result.tv.exact, result.functionals["mean_unmasking_clock"].exact
+    ('exact', Fraction(3, 4), Fraction(3, 2))
+    """
+    if any(isinstance(part, Expr) and part.free_symbols for part in (schedule.mean, *schedule.boundaries)):
+        raise StrengthError(
+            f"guidance schedule {schedule}: it has open symbols, so there are no numbers to answer with; "
+            "substitute values, or take the closed form from schedule_flow"
+        )
+    taken = _choose(tilt, schedule, fractions, path)
+    answers, bits = {"exact": (_rational, 256), "symbolic": (_closed, 256), "array": (_doubles, 128)}[taken]
+    with flint.ctx.workprec(bits):
+        return taken, tuple(answers(problem, tilt, schedule, fractions, states))
+
+
+def _choose(tilt: Tilt, schedule: GuidanceSchedule, fractions: Sequence[Number], path: str | None) -> str:
+    numbers = (*schedule.strengths, *schedule.boundaries, *fractions)
+    exact = all(law.is_exact for law, _ in tilt.factors) and all(map(is_exact, numbers))
+    steady = schedule.is_piecewise_constant
+    if path in ("exact", "symbolic") and not (exact and steady):
+        raise NotExactError(
+            f"guidance schedule {schedule}: closed forms need exact numbers and a constant strength in every window; "
+            "use a piecewise constant schedule, or the array path"
+        )
+    if path == "array" or not (exact and steady):
+        return "array"
+    whole = all(isinstance(w, Fraction) and w.denominator == 1 for w in schedule.strengths)
+    rational = tilt.normalised and whole and -1 not in schedule.strengths
+    rational = rational and all(isinstance(number, Fraction) for number in (*schedule.boundaries, *fractions))
+    try:
+        chain = guided_chain(tilt, limit=MAX_CLOSED_TERMS)
+        terms = expand(chain.over(FLOATS, 0.0), MAX_CLOSED_TERMS * 10).size * len(schedule.windows)
+    except ChainTooLargeError:
+        if path is not None:
+            raise
+        return "array"
+    except InfiniteRatioError:
+        return "array"
+    rational = rational and not chain.dead and chain.is_rational
+    if rational and path != "symbolic":
+        return "exact"
+    return "symbolic" if path is not None or terms <= MAX_CLOSED_TERMS else "array"
+
+
+# --- rational ---------------------------------------------------------------------------------------------------------
+
+
+def _rational(
+    problem: Problem, tilt: Tilt, schedule: GuidanceSchedule, fractions: Sequence[Number], states: bool
+) -> list[Result]:
+    law = mix(window_mixture(tilt, schedule, RATIONAL))
+    terminal = {x: Quantity.of(p) for x, p in law.table.items()}
+    # Every token is revealed at rate one, whatever the strengths: the mean of the last of D.
+    mean = sum((Fraction(1, k) for k in range(1, tilt.grid[1] + 1)), start=Fraction(0))
+    found, notes = _functionals(problem, tilt, schedule, law, mean, None)
+    laws: list[tuple[Number | None, _Law | None]] = [(None, None)]
+    if fractions:
+        laws = [(u, _of_exact(mix(window_mixture(tilt, schedule, RATIONAL, u)), u)) for u in fractions]
+    return [_result(schedule, u, at_u, terminal, found, None, notes, states) for u, at_u in laws]
+
+
+def _of_exact(law: Distribution, u: Number) -> _Law:
+    table = {x: Quantity.of(p) for x, p in law.table.items()}
+    tv = sum((p for x, p in law.table.items() if None in x), start=Fraction(0))
+    return _Law(table, Quantity.of(tv), *_logs(BALLS.number(tv)))
+
+
+# --- closed forms -----------------------------------------------------------------------------------------------------
+
+
+def _closed(
+    problem: Problem, tilt: Tilt, schedule: GuidanceSchedule, fractions: Sequence[Number], states: bool
+) -> list[Result]:
+    def both(u: Number) -> tuple[Passage, ...]:
+        return tuple(passage(schedule_flow(tilt, schedule, field, u)) for field in (SYMBOLIC, BALLS))
+
+    forms, balls = both(Fraction(0))
+    written = [in_powers(value)[0] for value in forms.end.probabilities]
+    quantities = [_pair(ball, form) for ball, form in zip(balls.end.probabilities, written, strict=True)]
+    there = [j for j, x in enumerate(forms.end.states) if None not in x]
+    terminal = {forms.end.states[j]: quantities[j] for j in there}
+    law = Distribution(tuple(terminal), tuple(written[j] for j in there), SYMBOLIC)
+    dead = _sum_of(balls.end, forms.end, balls.lost)
+    found, notes = _functionals(problem, tilt, schedule, law, in_powers(forms.mean_clock)[0], dead)
+    laws: list[tuple[Number | None, _Law | None]] = [(None, None)]
+    if fractions:
+        laws = [(u, _of_forms(*both(u))) for u in fractions]
+    return [_result(schedule, u, at_u, terminal, found, dead, notes, states) for u, at_u in laws]
+
+
+def _of_forms(forms: Passage, balls: Passage) -> _Law:
+    written = [in_powers(value)[0] for value in forms.end.probabilities]
+    quantities = map(_pair, balls.end.probabilities, written)
+    leaving = [j for j, x in enumerate(forms.end.states) if None in x and j not in balls.lost]
+    tv = BALLS.total([balls.end.probabilities[j] for j in leaving])
+    form = SYMBOLIC.total([written[j] for j in leaving])
+    table = dict(zip(forms.end.states, quantities, strict=True))
+    return _Law(table, _pair(tv, form), *_logs(tv))
+
+
+def _logs(tv: flint.arb) -> tuple[float | None, float | None]:
+    if not tv > 0:
+        return None, None
+    return finite(tv.log()), finite((-tv.log()).log()) if tv < 1 else None
+
+
+def _pair(ball: flint.arb, form: Any) -> Quantity:
+    exact = Quantity.of(form).exact if getattr(form, "is_Rational", False) else form
+    return Quantity(0.0 if form == 0 else middle(ball), exact)
+
+
+def _sum_of(balls: Distribution, forms: Distribution, places: Sequence[int]) -> Quantity | None:
+    if not places:
+        return None
+    form = in_powers(SYMBOLIC.total([forms.probabilities[j] for j in places]))[0]
+    return _pair(BALLS.total([balls.probabilities[j] for j in places]), form)
+
+
+# --- doubles ----------------------------------------------------------------------------------------------------------
+
+
+def _doubles(
+    problem: Problem, tilt: Tilt, schedule: GuidanceSchedule, fractions: Sequence[Number], states: bool
+) -> list[Result]:
+    run, notes = _runner(tilt, schedule)
+    whole = run(Fraction(0))
+    there = [j for j, x in enumerate(whole.end.states) if None not in x]
+    terminal = {whole.end.states[j]: _double(whole.end.probabilities[j]) for j in there}
+    terminal = dict(sorted(terminal.items()))
+    law = Distribution(tuple(terminal), np.array([q.value for q in terminal.values()]), FLOATS)
+    lost = [whole.end.probabilities[j] for j in whole.lost]
+    dead = _double(sum(lost[1:], start=lost[0])) if lost else None
+    found, remarks = _functionals(problem, tilt, schedule, law, _double(whole.mean_clock).value, dead)
+    laws: list[tuple[Number | None, _Law | None]] = [(None, None)]
+    if fractions:
+        laws = [(u, _of_doubles(run(u))) for u in fractions]
+    notes = (*notes, *remarks)
+    return [_result(schedule, u, at_u, terminal, found, dead, notes, states) for u, at_u in laws]
+
+
+def _runner(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Any, tuple[str, ...]]:
+    """What runs the flow down to a mask fraction, and how good that is."""
+    if schedule.is_piecewise_constant:
+        contexts = lattice(tilt)
+        return lambda u: passage(schedule_flow(tilt, schedule, FLOATS, u, contexts=contexts)), ()
+    try:
+        guided_chain(tilt, limit=MAX_ENCLOSED_CONTEXTS)
+    except ChainTooLargeError:
+        return _refined(tilt, schedule)
+
+    def enclosed(u: Number) -> Passage:
+        return passage(schedule_flow(tilt, schedule, BALLS, u))
+
+    return enclosed, ("the strength varies: laws are enclosed by Taylor steps, and given by their midpoints",)
+
+
+def _refined(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Any, tuple[str, ...]]:
+    contexts = lattice(tilt)
+    coarse, fine = (
+        passage(schedule_flow(tilt, schedule.refined(pieces), FLOATS, contexts=contexts)).end
+        for pieces in (PIECES // 2, PIECES)
+    )
+    apart = total_variation(coarse, fine)
+    steady = schedule.refined(PIECES)
+    note = (
+        f"the strength varies and is taken constant on {PIECES} parts of a window: half as many parts move the "
+        f"terminal law by {apart:.1e} in TV, and as the error falls with the square of their number, it is estimated "
+        f"as {apart / 3:.1e}"
+    )
+    return lambda u: passage(schedule_flow(tilt, steady, FLOATS, u, contexts=contexts)), (note,)
+
+
+def _of_doubles(found: Passage) -> _Law:
+    table = {x: _double(p) for x, p in zip(found.end.states, found.end.probabilities, strict=True)}
+    lost = set(found.lost)
+    held = [
+        p
+        for j, (x, p) in enumerate(zip(found.end.states, found.end.probabilities, strict=True))
+        if None in x and j not in lost
+    ]
+    tv = sum(held[1:], start=held[0])
+    if isinstance(tv, flint.arb):
+        return _Law(table, _double(tv), *_logs(tv))
+    value = float(tv)
+    log_tv = log(value) if value > 0 else None
+    return _Law(table, Quantity(value, None), log_tv, log(-log_tv) if log_tv else None)
+
+
+def _double(value: Any) -> Quantity:
+    return Quantity(float(value.mid()) if isinstance(value, flint.arb) else float(value), None)
+
+
+# --- what all of them share -------------------------------------------------------------------------------------------
+
+
+def _functionals(
+    problem: Problem, tilt: Tilt, schedule: GuidanceSchedule, law: Distribution, mean_clock: Any, dead: Quantity | None
+) -> tuple[dict[str, Quantity | None], tuple[str, ...]]:
+    if dead is not None and dead.value > 0:
+        return {**dict.fromkeys(FUNCTIONALS), "mean_unmasking_clock": Quantity.of(mean_clock)}, ()
+    strength = schedule.mean
+    if law.arithmetic is RATIONAL and not (isinstance(strength, Fraction) and strength.denominator == 1):
+        law = law.map(to_sympy, SYMBOLIC)
+    given: Any = {FLOATS: float, SYMBOLIC: to_sympy}.get(law.arithmetic, lambda value: value)(strength)
+    found, notes = functionals(problem, law, lambda: tilted_law(tilt, law.states, law.arithmetic, given), mean_clock)
+    return found, (f"the tilted law is the one at the mean strength {strength}", *notes)
+
+
+def _result(
+    schedule: GuidanceSchedule,
+    u: Number | None,
+    law: _Law | None,
+    terminal: dict[Context, Quantity],
+    found: dict[str, Quantity | None],
+    dead: Quantity | None,
+    notes: tuple[str, ...],
+    states: bool,
+) -> Result:
+    if law is None:
+        return Result(schedule, u, None, None, None, terminal, None, found, dead, notes)
+    shown = law.table if states else None
+    return Result(
+        schedule, u, law.unfinished, law.log_unfinished, law.log_minus_log, terminal, shown, found, dead, notes
+    )

@@ -1,0 +1,1 @@
+"""Small and large guidance: series with remainders, regimes, bounds on both sides."""

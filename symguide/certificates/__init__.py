@@ -1,0 +1,1 @@
+"""Inequalities between formulas in the strength, proved on whole ranges."""

@@ -1,0 +1,1 @@
+"""The independent referee, and what is put on trial before it."""

@@ -1,0 +1,1 @@
+"""Problems: built in, or read from files."""

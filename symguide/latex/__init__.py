@@ -1,0 +1,1 @@
+"""Formulas, notation and articles in LaTeX."""

@@ -1,0 +1,1 @@
+"""Laws of data, and guidance between them."""

@@ -1,0 +1,1 @@
+"""Guidance between Markov laws: probabilities, marginals and total variation without a list of contexts."""

@@ -1,0 +1,1 @@
+"""Claims with steps that a machine checks, and what the checks are made of."""

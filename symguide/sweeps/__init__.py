@@ -1,0 +1,1 @@
+"""Many questions at once: cases, rows, files of them, processes."""
