@@ -19,6 +19,7 @@ from symguide.flows.flow import Flow, laws, run
 from symguide.flows.sampler_flows import exact_segment, final_kernel, graph_at, sampler_flow, tilt_at, value_of
 from symguide.flows.samplers import SAMPLERS
 from symguide.flows.steps import steps_between, uniform_times
+from symguide.flows.support_updates import stands_for_others
 from symguide.laws.law import Context
 from symguide.laws.mixture import Problem
 from symguide.laws.strength import read_strength
@@ -52,7 +53,7 @@ class SampleAnswer:
     off_support
         The mass on contexts that the conditional law excludes, complete ones too.
     terminal
-        The law on complete contexts, in lexicographic order.
+        The law on complete contexts, in lexicographic order; where there are too many off the support, without these.
 
     >>> from symguide.instances.datasets import load
     >>> from symguide.schedules.published import log_linear
@@ -247,8 +248,11 @@ def _answer(
     strength = value_of(asked.w, field)
     tilted = tilted_law(asked.active, [exact.states[j] for j in complete], field, strength)
     known = set(exact.states)
+    vocabulary = asked.tilt.grid[0]
     terminal = {
-        x: Quantity.of(p) for x, p in zip(after.states, after.probabilities, strict=True) if None not in x and p != 0
+        x: Quantity.of(p)
+        for x, p in zip(after.states, after.probabilities, strict=True)
+        if None not in x and p != 0 and not stands_for_others(x, vocabulary)
     }
     return SampleAnswer(
         asked.sampler,

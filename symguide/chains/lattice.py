@@ -146,6 +146,24 @@ class Lattice:
         whole = weights.sum()
         return Distribution(self.terminal, weights / whole, FLOATS, logs - np.log(whole))
 
+    def potentials(self, w: float) -> np.ndarray:
+        """``ln g(x_S)`` of every context: the raw intensity of a reveal is ``g`` after it over ``g`` before.
+
+        Raises
+        ------
+        StrengthError
+            As :meth:`at`.
+
+        >>> from symguide.instances.datasets import load
+        >>> from symguide.laws.tilt import guidance
+        >>> contexts = lattice(guidance(load("interval-overlap")))
+        >>> np.exp(contexts.potentials(1.0)).round(6)
+        array([1.      , 0.166667, 0.166667, 0.333333, 0.333333, 0.333333,
+               0.333333])
+        """
+        w = self._read_strength(w)
+        return np.concatenate([self._potential(k, w) for k in range(len(self.levels))])
+
     @cached_property
     def terminal(self) -> ContextArray:
         """The contexts with nothing masked."""

@@ -1,6 +1,6 @@
 """Samplers as flows: the kernels of all steps of a sampler on one list of contexts, and what happens after the last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import inf, log
@@ -12,11 +12,12 @@ from sympy import log as symbolic_log
 from symguide.chains.array_chain import array_chain
 from symguide.chains.chain import guided_chain
 from symguide.chains.lattice import lattice
-from symguide.errors import InfiniteRatioError, SymguideError
+from symguide.errors import ChainTooLargeError, InfiniteRatioError, SymguideError
 from symguide.flows.confidence import confidence_kernel, reveal_counts
 from symguide.flows.flow import Flow, Kernel, Part, Segment
 from symguide.flows.samplers import FINALS, SAMPLERS, argmax, step_kernel
 from symguide.flows.steps import Step
+from symguide.flows.support_updates import SupportUpdates, support_updates
 from symguide.flows.updates import Menus, Updates, parallel_updates
 from symguide.laws.law import Context, TableLaw
 from symguide.laws.mixture import Problem
@@ -131,7 +132,7 @@ def exact_segment(tilt: Tilt, w: Number, survival: Number, arithmetic: Arithmeti
     """
     if arithmetic is FLOATS:
         length = inf if survival == 0 else -log(survival)
-        if all(isinstance(law, TableLaw) for law, _ in tilt.factors):
+        if _is_listed(tilt):
             return Segment(graph_at(tilt, w, lattice).at(float(w)), length)
         return Segment(array_chain(graph_at(tilt, w, guided_chain).over(FLOATS, float(w))), length)
     chain = graph_at(tilt, w, guided_chain).over(arithmetic, value_of(w, arithmetic))
@@ -144,7 +145,7 @@ def exact_segment(tilt: Tilt, w: Number, survival: Number, arithmetic: Arithmeti
 
 def final_kernel(
     problem: Problem, tilt: Tilt, final: str, w: Number, starts: Sequence[Context], arithmetic: Arithmetic
-) -> Kernel:
+) -> Part:
     """What happens to masks after the last step: all are shown at once, given the context.
 
     Contexts off the support, where no conditional laws exist, keep their masks.
@@ -170,13 +171,20 @@ def final_kernel(
     >>> from symguide.numbers.arithmetic import RATIONAL
     >>> from symguide.instances.datasets import load
     >>> problem = load("interval-overlap")
-    >>> final_kernel(problem, guidance(problem), "unguided", Fraction(3), [(None,)], RATIONAL).probabilities[1]
+    >>> step = final_kernel(problem, guidance(problem), "unguided", Fraction(3), [(None,)], RATIONAL)
+    >>> step.push(np.array([Fraction(j == 0) for j in range(len(step.states))]))[1]
     Fraction(1, 6)
     """
     if final not in FINALS:
         raise SymguideError(f"final step {final!r} is unknown, so masks would stay; choose one of {', '.join(FINALS)}")
     strength = Fraction(0) if final == "unguided" else w
-    updates = graph_at(tilt, strength, lambda active: parallel_updates(active, starts))
+    updates: Updates | SupportUpdates
+    try:
+        updates = graph_at(tilt, strength, lambda active: parallel_updates(active, starts))
+    except ChainTooLargeError:
+        if arithmetic is not FLOATS or not _is_listed(tilt):
+            raise
+        updates = graph_at(tilt, strength, support_updates)
     menus = updates.menus(arithmetic, value_of(strength, arithmetic))
     shown = argmax(updates, strength, arithmetic) if final == "argmax" else menus.shares
     return updates.kernel(shown, menus.paces * arithmetic.number(Fraction(0)), arithmetic)
@@ -218,6 +226,11 @@ def value_of(w: Number, arithmetic: Arithmetic) -> Any:
     return to_sympy(w) if arithmetic is SYMBOLIC else w
 
 
+def _is_listed(tilt: Tilt) -> bool:
+    """Whether every law lists its support."""
+    return all(isinstance(law, TableLaw) for law, _ in tilt.factors)
+
+
 def _strengths(w: object | Sequence[object], count: int) -> list[Number]:
     if isinstance(w, list | tuple | np.ndarray):
         if len(w) != count:
@@ -233,19 +246,25 @@ def _kernels(
     strengths: Sequence[Number],
     steps: Sequence[Step],
     arithmetic: Arithmetic,
-) -> list[Kernel]:
+) -> list[Part]:
     """One kernel for every step; steps with one strength share contexts and rates."""
-    graphs = _graphs(tilt, strengths)
+    graphs: Mapping[Number, Updates | SupportUpdates]
+    try:
+        graphs = _graphs(tilt, strengths)
+    except ChainTooLargeError:
+        if arithmetic is not FLOATS or sampler == "confidence" or not _is_listed(tilt):
+            raise
+        graphs = _support_graphs(tilt, strengths)
     menus: dict[Number, Menus] = {}
     proposals: dict[int, np.ndarray] = {}
     kept: dict[tuple[Number, int], Kernel] = {}
     counts = reveal_counts(tilt.grid[1], len(steps))
-    kernels = []
+    kernels: list[Part] = []
     for w, step, count in zip(strengths, steps, counts, strict=True):
         updates = graphs[w]
         if w not in menus:
             menus[w] = updates.menus(arithmetic, value_of(w, arithmetic))
-        if sampler == "confidence":
+        if isinstance(updates, Updates) and sampler == "confidence":
             if (w, count) not in kept:
                 kept[w, count] = confidence_kernel(updates, menus[w], updates.ranks(w), count)
             kernels.append(kept[w, count])
@@ -277,4 +296,18 @@ def _graphs(tilt: Tilt, strengths: Sequence[Number]) -> dict[Number, Updates]:
         for w, graph in list(graphs.items()):
             graphs[w] = parallel_updates(graph.tilt, known)
             known = list(dict.fromkeys([*known, *graphs[w].states]))
+    return graphs
+
+
+def _support_graphs(tilt: Tilt, strengths: Sequence[Number]) -> dict[Number, SupportUpdates]:
+    """The contexts on the support at every strength: one graph wherever one will do."""
+    graphs: dict[Number, SupportUpdates] = {}
+    general: SupportUpdates | None = None
+    for w in dict.fromkeys(strengths):
+        if tilt_at(tilt, w) is not tilt:
+            graphs[w] = graph_at(tilt, w, support_updates)
+            continue
+        with suppress(InfiniteRatioError):
+            general = general or support_updates(tilt)
+        graphs[w] = general or support_updates(tilt.at(w))
     return graphs

@@ -17,6 +17,7 @@ import sympy
 from symguide.errors import ClockError, SymguideError
 from symguide.flows.flow import Kernel
 from symguide.flows.steps import Step
+from symguide.flows.support_updates import SupportKernel, SupportUpdates
 from symguide.flows.updates import Menus, Updates
 from symguide.numbers.arithmetic import FLOATS, SYMBOLIC, Arithmetic
 
@@ -249,7 +250,9 @@ FINALS: Mapping[str, str] = MappingProxyType(
 """Read-only: what may happen to masks after the last step, as a step of its own."""
 
 
-def step_kernel(name: str, updates: Updates, menus: Menus, step: Step, proposals: np.ndarray | None = None) -> Kernel:
+def step_kernel(
+    name: str, updates: Updates | SupportUpdates, menus: Menus, step: Step, proposals: np.ndarray | None = None
+) -> Kernel | SupportKernel:
     """One step of a sampler that is a law of each masked position.
 
     Parameters
@@ -293,7 +296,7 @@ def step_kernel(name: str, updates: Updates, menus: Menus, step: Step, proposals
     return updates.kernel(shown, stay, menus.arithmetic)
 
 
-def argmax(updates: Updates, w: Any, arithmetic: Arithmetic) -> np.ndarray:
+def argmax(updates: Updates | SupportUpdates, w: Any, arithmetic: Arithmetic) -> np.ndarray:
     """``(n, m)``: 1 for the token of the largest ``q_v`` of every position, the first of equals, else 0.
 
     >>> from symguide.instances.datasets import load

@@ -248,6 +248,13 @@ def parallel_updates(tilt: Tilt, starts: Iterable[Context] | None = None, limit:
                 f"start {format_context(start)} has {len(start)} positions, but the laws have {length}; "
                 "use None for masks"
             )
+    too_many = ChainTooLargeError(
+        f"parallel updates with N = {vocabulary}, D = {length} make more than {limit} moves between contexts, "
+        "the limit, so they are not listed; use fewer positions or a smaller support"
+    )
+    leading = tilt.leading_law
+    if starts is None and leading is not None and leading.count_contexts(limit) > limit:
+        raise too_many  # without conditional laws of what is not even listed
     menus: dict[Context, list[tuple[int, dict[int, ExpSum]]]] = {}
     unknown: set[Context] = set()
     waiting, count = list(dict.fromkeys(begun)), 0
@@ -260,10 +267,7 @@ def parallel_updates(tilt: Tilt, starts: Iterable[Context] | None = None, limit:
         menus[context] = [(position, tilt.intensities(context, position)) for position in masked]
         count += prod(1 + len(shown) for _, shown in menus[context])
         if count > limit:
-            raise ChainTooLargeError(
-                f"parallel updates with N = {vocabulary}, D = {length} make more than {limit} moves between contexts, "
-                "the limit, so they are not listed; use fewer positions or a smaller support"
-            )
+            raise too_many
         for target in _targets(context, menus[context]):
             if target not in menus:
                 menus[target] = []

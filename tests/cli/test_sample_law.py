@@ -91,7 +91,8 @@ def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         ("xor --sampler euler --steps 3 --noise constant --horizon oo --w 1", "infinite horizon"),
         ("xor --sampler euler --steps 3 --noise linear --w -2", "below -1"),
         ("xor --sampler euler --steps 3 --noise linear --w 1 --rule x", "--rule"),
-        ("words --sampler euler --steps 3 --noise linear --w 1", "moves"),
+        ("words --sampler confidence --steps 3 --noise linear --w 1", "moves"),
+        ("characters --sampler ancestral --steps 3 --noise linear --w 1", "moves"),
     ],
 )
 def test_bad_input_is_one_line_and_status_two(capsys: pytest.CaptureFixture[str], arguments: str, words: str) -> None:
