@@ -1,4 +1,4 @@
-"""Loops in machine code, by numba: sums of products, exponents, and divided differences of two and three nodes.
+"""Loops in machine code, by numba: sums of products, exponents, and divided differences of two to four nodes.
 
 A tape says what is added and exponentiated; these loops do it row by row, each row once through the processor. They are
 compiled when they are first asked for, for this processor, which takes a few seconds; they serve every tape. Rows are
@@ -25,7 +25,8 @@ from symguide.errors import SymguideError
 __all__ = ["Loops", "loops"]
 
 CLOSE = 0.25
-"""Up to this spread series are summed: beyond it, subtraction cancels at most a factor 8 per difference."""
+"""Up to this spread series are summed. Beyond it the ``n``-th difference multiplies errors by ``n/CLOSE`` at most: by 4,
+8 and 12."""
 _NOTHING = -708.0
 """``e^x`` is a normal double down to here; less counts as 0, and is watched elsewhere."""
 _PER_LN2 = 1.4426950408889634
@@ -50,8 +51,7 @@ class Loops:
         ``sums(out, fronts, coefficients, backs, values)``: ``out[i] = Σ_k coefficients[fronts[k, i]] ·
         values[backs[k, i]]``.
     differences
-        ``differences(out, rates, clock)``: ``exp_dd`` of sorted nodes along the first axis of ``rates``.
-
+        ``differences(out, rates, clock)``: ``exp_dd`` of two to four sorted nodes along the first axis of ``rates``.
     products
         ``products(out, missed, given, high, low)``: ``given · high``, and what it misses of ``given · (high + low)``.
 
@@ -126,6 +126,17 @@ def loops() -> Loops:
         return near if y <= CLOSE else (first - decay * second) / y
 
     @compiled
+    def four(x: float, y: float, z: float, decay: float, slower: float, faster: float) -> float:
+        """``exp[−z, −y, −x, 0]`` from ``e^{−x}`` and the differences of three over ``x, y`` and ``y − x, z − x``."""
+        power, pairs, homogeneous, near = 1.0, 1.0, 1.0, _WEIGHTS[3]
+        for k in range(1, _ORDER - 2):  # h_k(−x, −y, −z) = h_k(−x, −y) − z h_{k−1}
+            power *= -x
+            pairs = power - y * pairs
+            homogeneous = pairs - z * homogeneous
+            near += homogeneous * _WEIGHTS[k + 3]
+        return near if z <= CLOSE else (slower - decay * faster) / z
+
+    @compiled
     def sums(out: Any, fronts: Any, coefficients: Any, backs: Any, values: Any) -> None:
         count, across = coefficients.shape[1], out.shape[1] // coefficients.shape[1]
         for i in range(out.shape[0]):
@@ -153,6 +164,7 @@ def loops() -> Loops:
         scale = np.empty(across)
         bits = scale.view(np.int64)
         x, slowest, decay, other = np.empty(across), np.empty(across), np.empty(across), np.empty(across)
+        last = np.empty(across)
         for i in range(out.shape[0]):
             for a in range(count):
                 row = out[i, a * across : (a + 1) * across]
@@ -175,10 +187,25 @@ def loops() -> Loops:
                 for b in range(across):
                     x[b] = -between * clock[b]
                 exponentials(x, other, scale, bits)
+                if len(rates) == 3:
+                    for b in range(across):
+                        first, second = decayed(gap * clock[b], decay[b]), decayed(between * clock[b], other[b])
+                        value = three(gap * clock[b], wide * clock[b], decay[b], first, second)
+                        row[b] = slowest[b] * (clock[b] * clock[b] * value)
+                    continue
+                widest, beyond = rates[3, i, a] - rate, rates[3, i, a] - rates[1, i, a]
+                after = rates[3, i, a] - rates[2, i, a]
                 for b in range(across):
-                    first, second = decayed(gap * clock[b], decay[b]), decayed(between * clock[b], other[b])
-                    value = three(gap * clock[b], wide * clock[b], decay[b], first, second)
-                    row[b] = slowest[b] * (clock[b] * clock[b] * value)
+                    x[b] = -after * clock[b]
+                exponentials(x, last, scale, bits)
+                for b in range(across):
+                    t = clock[b]
+                    first, second = decayed(gap * t, decay[b]), decayed(between * t, other[b])
+                    third = decayed(after * t, last[b])
+                    slower = three(gap * t, wide * t, decay[b], first, second)
+                    faster = three(between * t, beyond * t, other[b], second, third)
+                    value = four(gap * t, wide * t, widest * t, decay[b], slower, faster)
+                    row[b] = slowest[b] * (t * t * t * value)
 
     @njit  # every operation rounds by itself
     def products(out: Any, missed: Any, given: Any, high: Any, low: Any) -> None:

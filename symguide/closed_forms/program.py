@@ -418,7 +418,7 @@ class _Doubles(_Run):
     def _in_loops(self, group: Group, rates: list[Array], s: Array) -> Array | None:
         """Divided differences put in place by compiled loops, where all rates meet one clock."""
         places = group.target.places
-        if self.loops is None or self.exact is not None or len(rates) not in (2, 3) or len(s) != 1:
+        if self.loops is None or self.exact is not None or not 2 <= len(rates) <= 4 or len(s) != 1:
             return None
         if not isinstance(places, slice):
             return None
