@@ -25,8 +25,7 @@ from symguide.errors import SymguideError
 __all__ = ["Loops", "loops"]
 
 CLOSE = 0.25
-"""Up to this spread series are summed. Beyond it the ``n``-th difference multiplies errors by ``n/CLOSE`` at most: by 4,
-8 and 12."""
+"""Up to this spread series are summed. Beyond it the ``n``-th difference multiplies errors by ``n/CLOSE`` at most."""
 _NOTHING = -708.0
 """``e^x`` is a normal double down to here; less counts as 0, and is watched elsewhere."""
 _PER_LN2 = 1.4426950408889634
