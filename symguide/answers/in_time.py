@@ -5,7 +5,7 @@ short (``symbolic``), doubles otherwise (``array``): from enclosures where the s
 for those, from piecewise constant schedules whose refinement is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import log
@@ -22,6 +22,8 @@ from symguide.chains.functionals import Distribution, tilted_law, total_variatio
 from symguide.chains.lattice import lattice
 from symguide.errors import ChainTooLargeError, InfiniteRatioError, NotExactError, StrengthError
 from symguide.flows.guided_flow import Passage, passage, schedule_flow
+from symguide.flows.refinement import refinement
+from symguide.flows.varying import strengths_between
 from symguide.flows.window_mixture import mix, window_mixture
 from symguide.laws.law import Context
 from symguide.laws.mixture import Problem
@@ -31,7 +33,7 @@ from symguide.numbers.exp_dd import in_powers
 from symguide.numbers.number import Number, is_exact, to_sympy
 from symguide.schedules.guidance_schedule import GuidanceSchedule
 
-__all__ = ["PATHS_IN_TIME", "schedule_results"]
+__all__ = ["PATHS_IN_TIME", "passages", "schedule_results"]
 
 PATHS_IN_TIME = ("exact", "symbolic", "array")
 """The paths that answer under a guidance schedule."""
@@ -40,8 +42,14 @@ MAX_CLOSED_TERMS = 400
 """Terms of one window, times windows, up to which closed forms are written out."""
 MAX_ENCLOSED_CONTEXTS = 300
 """Contexts up to which a varying strength is followed in balls."""
+MAX_ENCLOSED_WORK = 1000
+"""Contexts times the fastest exit rate up to which it is: some seconds."""
 PIECES = 64
-"""Parts of a window in whose middle a varying strength is taken for larger chains."""
+"""Parts of a window in whose middle a varying strength is taken for other chains, at the least."""
+FINE = 1e-9
+"""Parts are halved until that moves laws by less in TV,"""
+MAX_REFINED_WORK = 20_000
+"""or there are so many of them, times contexts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +210,7 @@ def _sum_of(balls: Distribution, forms: Distribution, places: Sequence[int]) -> 
 def _doubles(
     problem: Problem, tilt: Tilt, schedule: GuidanceSchedule, fractions: Sequence[Number], states: bool
 ) -> list[Result]:
-    run, notes = _runner(tilt, schedule)
+    run, notes = passages(tilt, schedule)
     whole = run(Fraction(0))
     there = [j for j, x in enumerate(whole.end.states) if None not in x]
     terminal = {whole.end.states[j]: _double(whole.end.probabilities[j]) for j in there}
@@ -218,14 +226,19 @@ def _doubles(
     return [_result(schedule, u, at_u, terminal, found, dead, notes, states) for u, at_u in laws]
 
 
-def _runner(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Any, tuple[str, ...]]:
-    """What runs the flow down to a mask fraction, and how good that is."""
+def passages(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Callable[[Number], Passage], tuple[str, ...]]:
+    """What runs the flow down to a mask fraction, in doubles or balls, and how good that is.
+
+    >>> from symguide.instances.datasets import load
+    >>> from symguide.laws.tilt import guidance
+    >>> run, notes = passages(guidance(load("xor")), GuidanceSchedule.of([(3, 1, "1/2"), (0, "1/2", 0)]))
+    >>> round(run(Fraction(1, 2)).end[(None, None)], 6), notes
+    (0.25, ())
+    """
     if schedule.is_piecewise_constant:
         contexts = lattice(tilt)
         return lambda u: passage(schedule_flow(tilt, schedule, FLOATS, u, contexts=contexts)), ()
-    try:
-        guided_chain(tilt, limit=MAX_ENCLOSED_CONTEXTS)
-    except ChainTooLargeError:
+    if not _may_be_enclosed(tilt, schedule):
         return _refined(tilt, schedule)
 
     def enclosed(u: Number) -> Passage:
@@ -234,18 +247,33 @@ def _runner(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Any, tuple[str, ...
     return enclosed, ("the strength varies: laws are enclosed by Taylor steps, and given by their midpoints",)
 
 
-def _refined(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Any, tuple[str, ...]]:
-    contexts = lattice(tilt)
-    coarse, fine = (
-        passage(schedule_flow(tilt, schedule.refined(pieces), FLOATS, contexts=contexts)).end
-        for pieces in (PIECES // 2, PIECES)
-    )
-    apart = total_variation(coarse, fine)
-    steady = schedule.refined(PIECES)
+def _may_be_enclosed(tilt: Tilt, schedule: GuidanceSchedule) -> bool:
+    """Whether balls get through in seconds: their steps are short where rates are fast, and each takes all contexts."""
+    try:
+        chain = guided_chain(tilt, limit=MAX_ENCLOSED_CONTEXTS)
+    except ChainTooLargeError:
+        return False
+    strengths = [strengths_between(window.strength, window.high, window.low) for window in schedule.windows]
+    ends = [max(float(end), -1.0) for ball in strengths for end in (ball.lower(), ball.upper())]
+    # Rates are convex in w, so the fastest is at an end.
+    fastest = max(max(chain.over(FLOATS, end).exit_rates) for end in ends if end > -1 or chain.includes_unconditional)
+    return len(chain.states) * fastest <= MAX_ENCLOSED_WORK
+
+
+def _refined(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Callable[[Number], Passage], tuple[str, ...]]:
+    contexts, pieces = lattice(tilt), PIECES
+    coarse = refinement(tilt, contexts, schedule, pieces // 2)
+    while True:
+        fine = refinement(tilt, contexts, schedule, pieces)
+        apart = total_variation(coarse.passage.end, fine.passage.end)
+        if apart < FINE or 2 * pieces * contexts.size > MAX_REFINED_WORK:
+            break
+        coarse, pieces = fine, 2 * pieces
+    steady = schedule.refined(pieces)
     note = (
-        f"the strength varies and is taken constant on {PIECES} parts of a window: half as many parts move the "
-        f"terminal law by {apart:.1e} in TV, and as the error falls with the square of their number, it is estimated "
-        f"as {apart / 3:.1e}"
+        f"the strength varies and is taken constant on {pieces} parts of a window, which moves laws by less than "
+        f"{fine.bound:.1e} in TV: half as many parts move the terminal law by {apart:.1e}, and as the error falls with "
+        f"the square of their number, it is estimated as {apart / 3:.1e}"
     )
     return lambda u: passage(schedule_flow(tilt, steady, FLOATS, u, contexts=contexts)), (note,)
 

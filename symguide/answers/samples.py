@@ -8,14 +8,20 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
+import flint
+import numpy as np
+
+from symguide.answers.in_time import passages
 from symguide.answers.results import Quantity
 from symguide.chains.chain import guided_chain
 from symguide.chains.expansion import expand
 from symguide.chains.functionals import Distribution, tilted_law, total_variation
 from symguide.errors import ChainTooLargeError, ClockError, DataError, NotExactError, SymguideError
 from symguide.flows.flow import Flow, laws, run
+from symguide.flows.guided_flow import Passage
 from symguide.flows.sampler_flows import exact_segment, final_kernel, graph_at, sampler_flow, tilt_at, value_of
 from symguide.flows.samplers import SAMPLERS
 from symguide.flows.steps import steps_between, uniform_times
@@ -27,6 +33,7 @@ from symguide.laws.tilt import Tilt, guidance
 from symguide.numbers.arithmetic import FLINT, FLOATS, RATIONAL, SYMBOLIC, Arithmetic
 from symguide.numbers.exp_dd import in_powers
 from symguide.numbers.number import Number, is_exact, to_sympy
+from symguide.schedules.guidance_schedule import GuidanceSchedule
 from symguide.schedules.noise_schedule import NoiseSchedule
 from symguide.symbols import u as u_symbol
 
@@ -49,7 +56,7 @@ class SampleAnswer:
         The probability that some token is still masked, before any final step.
     tv_to_exact, tv_to_exact_now, tv_to_tilted
         The distance of the law, masks included, to the terminal law of the guided chain, to its law at the same time,
-        and to the tilted law.
+        and to the tilted law, of the mean strength under a guidance schedule.
     off_support
         The mass on contexts that the conditional law excludes, complete ones too.
     terminal
@@ -67,7 +74,7 @@ class SampleAnswer:
     steps: int
     step: int
     time: Number
-    w: Number
+    w: Number | GuidanceSchedule
     final: str | None
     masked: Quantity
     tv_to_exact: Quantity
@@ -75,6 +82,7 @@ class SampleAnswer:
     tv_to_tilted: Quantity
     off_support: Quantity
     terminal: Mapping[Context, Quantity]
+    notes: tuple[str, ...] = ()
 
 
 def sample_answer(
@@ -102,7 +110,8 @@ def sample_answer(
     schedule
         The noise schedule.
     w
-        Guidance strength.
+        Guidance strength, or a guidance schedule: a step takes the strength at its start, and exact laws are those of
+        the schedule itself.
     rule
         The guidance rule; that of the sampler by default.
     end
@@ -143,11 +152,14 @@ def sample_answer(
         raise ClockError(
             f"final step {final!r}: the law is read after step {reached} of {steps}, before it would happen; drop one"
         )
-    chosen, strength = rule or kind.rule, read_strength(w)
+    chosen, strength = rule or kind.rule, w if isinstance(w, GuidanceSchedule) else read_strength(w)
+    if isinstance(strength, GuidanceSchedule) and len(strength.windows) == 1 and strength.is_piecewise_constant:
+        strength = strength.windows[0].strength
     asked = _Question(problem, sampler, chosen, strength, schedule, times, reached, final)
     # A long grid is one of doubles: exact hazards and mask fractions are SymPy's, a millisecond each.
     short = len(times) <= MAX_EXACT_STEPS + 1
-    if path != "array" and short and all(law.is_exact for law, _ in asked.tilt.factors) and is_exact(strength):
+    steady = not isinstance(strength, GuidanceSchedule) and is_exact(strength)
+    if path != "array" and short and steady and all(law.is_exact for law, _ in asked.tilt.factors):
         with suppress(NotExactError, ChainTooLargeError):
             return _exact(asked)
     if path == "exact":
@@ -158,12 +170,12 @@ def sample_answer(
     return _floats(asked if short else asked.in_doubles())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Question:
     problem: Problem
     sampler: str
     rule: str
-    w: Number
+    w: Number | GuidanceSchedule
     schedule: NoiseSchedule
     times: tuple[Number, ...]
     reached: int
@@ -174,8 +186,16 @@ class _Question:
         return guidance(self.problem, self.rule)
 
     @property
-    def active(self) -> Tilt:
-        return tilt_at(self.tilt, self.w)
+    def mean(self) -> Number:
+        """The strength, on average over ``u``."""
+        return self.w.mean if isinstance(self.w, GuidanceSchedule) else self.w
+
+    @property
+    def strengths(self) -> list[Number]:
+        """The strength of every step: that at its start."""
+        if not isinstance(self.w, GuidanceSchedule):
+            return [self.w] * (len(self.times) - 1)
+        return [self.w.at(self.schedule.mask_fraction_at(time)) for time in self.times[:-1]]
 
     @property
     def fraction(self) -> Any:
@@ -188,23 +208,31 @@ class _Question:
 
     def run(self, arithmetic: Arithmetic) -> tuple[Distribution, Distribution]:
         """The law before and after the final step."""
-        times = self.times
         if self.sampler == "first-hitting" and self.reached:
             # Exact times compose, and one part to the end is rational where many are not.
-            times = (times[0], times[self.reached])
-        flow = sampler_flow(
-            self.problem, self.sampler, self.w, steps_between(self.schedule, times), arithmetic, self.rule
-        )
-        reached = min(self.reached, len(times) - 1)
-        before = next(law for j, law in enumerate(laws(flow)) if j == reached)
+            before = self.guided(arithmetic, self.fraction)
+        else:
+            steps = steps_between(self.schedule, self.times)
+            flow = sampler_flow(self.problem, self.sampler, self.strengths, steps, arithmetic, self.rule)
+            before = next(law for j, law in enumerate(laws(flow)) if j == self.reached)
         if self.final is None:
             return before, before
-        kernel = final_kernel(self.problem, self.tilt, self.final, self.w, before.states, arithmetic)
+        kernel = final_kernel(self.problem, self.tilt, self.final, self.strengths[-1], before.states, arithmetic)
         return before, run(Flow((kernel,)), before)
 
     def guided(self, arithmetic: Arithmetic, survival: Any) -> Distribution:
         """The exact law where ``u`` has come down to ``survival``."""
+        if isinstance(self.w, GuidanceSchedule):
+            found = self.in_time[0](Fraction(survival) if isinstance(survival, float | int) else survival).end
+            values = [float(p.mid() if isinstance(p, flint.arb) else p) for p in found.probabilities]
+            return Distribution(found.states, np.array(values), FLOATS)
         return run(Flow((exact_segment(self.tilt, self.w, survival, arithmetic),)))
+
+    @cached_property
+    def in_time(self) -> tuple[Callable[[Any], Passage], tuple[str, ...]]:
+        """The flow of the guidance schedule, and how good it is."""
+        assert isinstance(self.w, GuidanceSchedule)
+        return passages(self.tilt, self.w)
 
 
 def _exact(asked: _Question) -> SampleAnswer:
@@ -245,8 +273,8 @@ def _answer(
 ) -> SampleAnswer:
     field = after.arithmetic
     complete = [j for j, context in enumerate(exact.states) if None not in context]
-    strength = value_of(asked.w, field)
-    tilted = tilted_law(asked.active, [exact.states[j] for j in complete], field, strength)
+    mean = asked.mean
+    tilted = tilted_law(tilt_at(asked.tilt, mean), [exact.states[j] for j in complete], field, value_of(mean, field))
     known = set(exact.states)
     vocabulary = asked.tilt.grid[0]
     terminal = {
@@ -269,7 +297,14 @@ def _answer(
         Quantity.of(total_variation(after, tilted)),
         _mass(after, lambda x: x not in known),
         dict(sorted(terminal.items())),
+        _notes(asked),
     )
+
+
+def _notes(asked: _Question) -> tuple[str, ...]:
+    if not isinstance(asked.w, GuidanceSchedule):
+        return ()
+    return (f"the tilted law is the one at the mean strength {asked.mean}", *asked.in_time[1])
 
 
 def _mass(law: Distribution, where: Callable[[Context], bool]) -> Quantity:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from symguide.laws.law import Context
     from symguide.numbers.number import Number
     from symguide.proofs.derivation import Outcome, Proof
+    from symguide.schedules.guidance_schedule import GuidanceSchedule
 
 __all__ = [
     "answer_document",
@@ -20,6 +21,7 @@ __all__ = [
     "proof_document",
     "quantity_document",
     "regime_document",
+    "strength_document",
 ]
 
 
@@ -45,12 +47,15 @@ def law_document(law: Mapping[Context, Quantity], top: int | None = None) -> lis
     return [{"tokens": list(x), "probability": quantity_document(q)} for x, q in law.items() if x in kept]
 
 
-def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
-    """One result; under a guidance schedule ``w`` is null, and what was asked for stands beside it."""
+def strength_document(w: Number | GuidanceSchedule) -> dict[str, Any]:
+    """A strength; under a guidance schedule ``w`` is null, and what was asked for stands beside it."""
     from symguide.schedules.guidance_schedule import GuidanceSchedule
 
-    in_time = isinstance(result.w, GuidanceSchedule)
-    document: dict[str, Any] = {"w": None, "guidance_schedule": str(result.w)} if in_time else {"w": str(result.w)}
+    return {"w": None, "guidance_schedule": str(w)} if isinstance(w, GuidanceSchedule) else {"w": str(w)}
+
+
+def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:
+    document = strength_document(result.w)
     document |= {
         "u": None if result.u is None else str(result.u),
         "t": None if time is None else str(time),

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from symguide.cli.arguments import at_least_one, problem_of, required_strengths, schedule_of
-from symguide.cli.machine import law_document, quantity_document
+from symguide.cli.arguments import at_least_one, guidance_of, problem_of, schedule_of
+from symguide.cli.machine import law_document, quantity_document, strength_document
 from symguide.cli.outputs import busy, write_json
-from symguide.cli.parameters import DONE, HORIZON, JSON, NOISE, PROBLEM, TARGET, W, command, option
+from symguide.cli.parameters import DONE, GUIDANCE, HORIZON, JSON, NOISE, PROBLEM, TARGET, W, command, option
 from symguide.errors import ClockError, DataError, StrengthError, SymguideError
 from symguide.laws.rules import RULES
 from symguide.numbers.numeral import read_numeral, shortened
@@ -31,6 +31,7 @@ MOST_STEPS = 100_000
     NOISE,
     HORIZON,
     W,
+    GUIDANCE,
     TARGET,
     option("--rule", metavar="|".join(RULES), choices=tuple(RULES), help="Guidance rule  [that of the sampler]."),
     option("--t-end", metavar="T", default="0", help="Time at which the last step ends  [0]."),
@@ -45,6 +46,7 @@ def sample_law_command(
     noise: str | None,
     horizon: str | None,
     w: Sequence[str],
+    guidance_schedule: str | None,
     target: str | None,
     rule: str | None,
     t_end: str,
@@ -54,7 +56,8 @@ def sample_law_command(
 ) -> int:
     """The exact law of a sampler that takes finitely many steps.
 
-    All masked positions move at once in every step, independently given the context, with rates frozen at its start.
+    All masked positions move at once in every step, independently given the context, with rates frozen at its start,
+    under a guidance schedule at the strength there.
     Distances are those of the law after step J, masks included, to the terminal law of the guided chain, to its law at
     that time, and to the tilted law.
     """
@@ -64,7 +67,7 @@ def sample_law_command(
         raise ClockError("--steps is missing, so the sampler takes none; add --steps K")
     if noise is None:
         raise ClockError("--noise is missing, so steps have no hazard; add --noise NAME")
-    strengths = required_strengths(w)
+    strengths = guidance_of(w, guidance_schedule, noise, horizon)
     if len(strengths) > 1:
         raise StrengthError(f"--w gives {len(strengths)} strengths, and a sampler runs at one; give one")
     count = at_least_one("--steps", steps, MOST_STEPS)
@@ -102,7 +105,7 @@ def _document(found: SampleAnswer) -> dict[str, Any]:
         "steps": found.steps,
         "step": found.step,
         "t": str(found.time),
-        "w": str(found.w),
+        **strength_document(found.w),
         "final": found.final,
     }
     for name in ("masked", "tv_to_exact", "tv_to_exact_now", "tv_to_tilted"):
@@ -110,4 +113,6 @@ def _document(found: SampleAnswer) -> dict[str, Any]:
     if found.off_support.value > 0:
         document["off_support"] = quantity_document(found.off_support)
     document["terminal"] = law_document(found.terminal)
+    if found.notes:
+        document["notes"] = list(found.notes)
     return document

@@ -51,6 +51,7 @@ def sample_tables(problem: Problem, found: SampleAnswer, width: int = 80) -> Gro
     parts: list[RenderableType] = [heading, Text(""), numbers, law]
     if len(found.terminal) > len(best):
         parts.append(Text(f"  and {len(found.terminal) - len(best)} more; --json lists all", "dim"))
+    parts += [Text(f"note: {note}", "dim") for note in found.notes]
     return Group(*parts)
 
 

@@ -9,6 +9,8 @@ the inflow ``f_x``. The coefficients are balls, and what is cut off is bounded b
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -23,7 +25,7 @@ from symguide.numbers.expsum import ExpSum, Quotient
 from symguide.numbers.number import Number, to_sympy
 from symguide.symbols import u
 
-__all__ = ["Enclosed", "enclosure", "through"]
+__all__ = ["Enclosed", "enclosure", "strengths_between", "through"]
 
 BITS = 128
 """Working precision at least: steps may be much shorter than the clock is late."""
@@ -37,6 +39,8 @@ NEGLIGIBLE = -70
 """Where the mass that is left times ``u`` is below two to this, the strength is taken as an interval to the end."""
 EMPTY = -100
 """States with less mass than two to this are emptied; what is lost is added to the error."""
+CUTS = 16
+"""Parts of a window whose strengths are enclosed one by one: intervals of a form with several ``u`` are wide."""
 SHRINK = flint.arb(0.75)
 """From one radius tried to the next."""
 
@@ -229,9 +233,7 @@ def _without_derivatives(
     chain: Chain[Any], form: Expr, initial: Sequence[flint.arb], here: flint.arb, step: flint.arb
 ) -> tuple[list[flint.arb], flint.arb]:
     """``P(h) ∈ P(0) + h A [0, 1]`` over all strengths of the step."""
-    interval = (here * (-step * _UNIT).exp()).intersection(_UNIT)
-    # Off the real axis nothing is undefined where the interval, rounded outwards, passes a branch point.
-    strength = flint.acb(_evaluate(form, flint.acb(interval), analytic=False)).real
+    strength = _strength_on(form, (here * (-step * _UNIT).exp()).intersection(_UNIT))
     rates = _rates(chain, strength, BALLS.number)
     absorbing = {*chain.terminal, *chain.dead}
     law, unabsorbed = [], flint.arb(0)
@@ -240,6 +242,22 @@ def _without_derivatives(
         law.append(initial[state] + step * slope)
         unabsorbed += 0 if state in absorbing else step * _UNIT
     return law, unabsorbed
+
+
+def strengths_between(strength: Number, high: Number, low: Number) -> flint.arb:
+    """A ball that holds ``w(u)`` for all ``u`` between two mask fractions.
+
+    >>> strengths_between(3 * (1 - u), Fraction(1), Fraction(1, 2)).contains(flint.arb(1.5))
+    True
+    """
+    form, edges = to_sympy(strength), [enclosure(low + (high - low) * Fraction(j, CUTS)) for j in range(CUTS + 1)]
+    found = [_strength_on(form, edge.union(after)) for edge, after in pairwise(edges)]
+    return reduce(flint.arb.union, found)
+
+
+def _strength_on(form: Expr, interval: flint.arb) -> flint.arb:
+    # Off the real axis nothing is undefined where the interval, rounded outwards, passes a branch point.
+    return flint.acb(_evaluate(form, flint.acb(interval), analytic=False)).real
 
 
 def _to_the_end(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sympy
 from laws.second_route import guided, matches
-from plain_samplers import enumerate_law, plain_steps
+from plain_samplers import enumerate_law, enumerate_step, plain_steps
 from sampler_cases import UNEVEN
 from strategies import HARD, Instance
 
@@ -14,6 +14,7 @@ from symguide.answers.samples import SampleAnswer, sample_answer
 from symguide.errors import ChainTooLargeError, ClockError, DataError, NotExactError, StrengthError, SymguideError
 from symguide.flows.samplers import SAMPLERS
 from symguide.instances.datasets import load
+from symguide.schedules.guidance_spec import parse_guidance_schedule
 from symguide.schedules.published import constant, cosine, geometric, log_linear
 
 QUANTITIES = ("masked", "tv_to_exact", "tv_to_exact_now", "tv_to_tilted", "off_support")
@@ -153,3 +154,52 @@ def test_answers_carry_what_was_asked() -> None:
     found = sample_answer(load("xor"), "joint", 3, log_linear(), "1/2", final="unguided")
     assert isinstance(found, SampleAnswer)
     assert (found.sampler, found.rule, found.w, found.final) == ("joint", "rate", Fraction(1, 2), "unguided")
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "euler", "tau-leaping", "joint"])
+@pytest.mark.parametrize(
+    ("spec", "strengths"),
+    [("ramp-up:4", (0, 1, 2, 3)), ("3@1:1/2,0@1/2:0", (3, 3, 0, 0)), ("interval:2@3/4:1/4", (0, 2, 2, 0))],
+)
+def test_guidance_schedule_is_taken_at_the_start_of_every_step(
+    sampler: str, spec: str, strengths: tuple[int, ...]
+) -> None:
+    """The log-linear schedule has ``u = t``; steps enumerated one by one, each with its own strength."""
+    law: dict[Any, Any] = {(None,) * UNEVEN.length: 1}
+    steps = plain_steps([1 - Fraction(j, 4) for j in range(5)])
+    for w, step in zip(strengths, steps, strict=True):
+        law = enumerate_step(UNEVEN, sampler, SAMPLERS[sampler].rule, w, law, step, 1)
+    found = sample_answer(UNEVEN.problem, sampler, 4, log_linear(), parse_guidance_schedule(spec))
+    complete = {x: float(p) for x, p in law.items() if None not in x and p != 0}
+    assert {x: q.value for x, q in found.terminal.items()} == pytest.approx(complete, rel=1e-12, abs=1e-15)
+    assert found.path == "array"
+    assert found.notes[0].startswith("the tilted law is the one at the mean strength")
+
+
+@pytest.mark.parametrize("rule", ["rate", "normalised"])
+@pytest.mark.parametrize("spec", ["cosine:3", "4@1:1/2,0@1/2:0"])
+def test_many_steps_reach_the_law_of_the_guidance_schedule(spec: str, rule: str) -> None:
+    """At first order in the length of a step, half-way and at the end."""
+    problem, schedule = load("squares-overlap"), parse_guidance_schedule(spec)
+    errors = [
+        sample_answer(problem, "ancestral", count, log_linear(), schedule, rule, at_step=reached)
+        for count, reached in ((64, 32), (128, 64), (64, 64), (128, 128))
+    ]
+    for coarse, fine in (errors[:2], errors[2:]):
+        assert 1e-4 < fine.tv_to_exact_now.value < 0.03
+        assert coarse.tv_to_exact_now.value / fine.tv_to_exact_now.value == pytest.approx(2, abs=0.1)
+
+
+def test_guidance_schedules_that_are_constant_are_strengths() -> None:
+    problem = load("xor")
+    steady = parse_guidance_schedule("constant:2")
+    assert sample_answer(problem, "euler", 3, log_linear(), steady) == sample_answer(
+        problem, "euler", 3, log_linear(), 2
+    )
+
+
+def test_first_hitting_has_the_law_of_the_guidance_schedule() -> None:
+    schedule = parse_guidance_schedule("3@1:1/3,0@1/3:0")
+    found = sample_answer(UNEVEN.problem, "first-hitting", 6, log_linear(), schedule, at_step=3)
+    assert found.tv_to_exact_now.value == 0
+    assert found.off_support.value == 0

@@ -78,6 +78,8 @@ def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         ("xor --sampler euler --steps 3 --w 1", "--noise is missing"),
         ("xor --sampler euler --steps 3 --noise linear", "--w is missing"),
         ("xor --sampler euler --steps 3 --noise linear --w 1 2", "--w gives 2 strengths"),
+        ("xor --sampler euler --steps 3 --noise linear --w 1 --guidance-schedule ramp-up:3", "give one of them"),
+        ("xor --sampler euler --steps 3 --noise linear --guidance-schedule 3@1:0.5", "its last window ends at u = 1/2"),
         ("xor --sampler euler --steps 0 --noise linear --w 1", "--steps is '0'"),
         ("xor --sampler euler --steps 1000000 --noise linear --w 1", "more than 100000"),
         ("xor --sampler euler --steps 3 --noise linear --w 1 --at-step 4", "step 4 is asked for"),
