@@ -8,14 +8,14 @@ whose error is absolute and does not know how stiff the chain is.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
-from math import ceil, exp, inf, lgamma, log, log1p, pi, sqrt
-from typing import Any, overload
+from math import ceil, exp, inf, lgamma, log, log1p, sqrt
+from typing import Any
 
 import numpy as np
 
 from symguide.chains.array_chain import ArrayChain, Incoming, add_rows
+from symguide.chains.contours import INSTANT, hyperbola, inflow_of, transforms_of
 from symguide.chains.partial_fractions import PartialFractions, partial_fractions
 from symguide.errors import ChainTooLargeError, ClockError, DataError
 from symguide.numbers.divided_differences import exp_dd_float
@@ -64,9 +64,6 @@ CLEAR = 1e-12
 
 SEEN, BAND = 35.0, 4.0
 """Logarithm of the share that cannot be seen in a double, and the range of ``Λs`` in a band of slow contexts."""
-
-_INSTANT = 1e290
-"""Rates above are as good as infinite, at every time that doubles tell from 0."""
 
 _LOG_ONLY = 1e15
 """``−ln TV`` above which only rates and the logarithms of jumps can be seen in it."""
@@ -377,7 +374,7 @@ def _closed_form(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> t
     left = -np.expm1(-rate * times)[None, :]
     if chain.depth == 2:
         exits = chain.exits[chain.level(1)][:, None]
-        share = _inflow(np.ones((1, 1)), chain.incoming[0].sources, chain.incoming[0].jumps)
+        share = inflow_of(np.ones((1, 1)), chain.incoming[0].sources, chain.incoming[0].jumps)
         on_the_way = rate * exp_dd_float((np.full((1, 1), rate), exits), times)
         out[chain.level(1)] = share * on_the_way
         passed = left - on_the_way
@@ -460,26 +457,13 @@ def _poisson(means: np.ndarray, count: int) -> np.ndarray:
     return rows / rows.sum(axis=1, keepdims=True)
 
 
-@lru_cache(maxsize=64)
-def _hyperbola(nodes: int, ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes ``z`` and weights of a contour for the times ``[1/ratio, 1]``: ``f(t) = Re Σ weight · e^{zt} · F(z)``."""
-    angle = np.linspace(pi / 4, pi / 2, 4003)[1:-1]
-    step = np.arccosh(((pi - 2 * angle) * ratio + 4 * angle - pi) / ((4 * angle - pi) * np.sin(angle)))
-    best = int(np.argmax((pi**2 - 2 * pi * angle) / step))
-    angle, step = float(angle[best]), float(step[best])
-    scale = (4 * pi * angle - pi**2) / step * nodes
-    theta = (np.arange(nodes) + 0.5) * step / nodes
-    z = scale * (1 + np.sin(1j * theta - angle))
-    return z, step / nodes / pi * scale * np.cos(1j * theta - angle)
-
-
 def _on_contours(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The law at the times and its absolute error; one contour for every window of times, all in one sweep."""
     windows = _windows(times)
-    rules = [_hyperbola(nodes, WINDOW) for nodes in (NODES, NODES + 6)]
+    rules = [hyperbola(nodes, WINDOW) for nodes in (NODES, NODES + 6)]
     lasts = [float(times[window].max()) for window in windows]
     z = np.concatenate([nodes / last for last in lasts for nodes, _ in rules])
-    transforms, passed = _transforms(chain, z, initial, passed=True)
+    transforms, passed = transforms_of(chain, z, initial, passed=True)
     # The last level gets what has passed the one below, so only that is summed over nodes.
     rows = np.concatenate([transforms, passed])
     into = chain.incoming[-1] if chain.depth else Incoming(np.zeros((0, 0), dtype=np.int32), np.zeros((0, 0)))
@@ -500,7 +484,7 @@ def _on_contours(chain: ArrayChain, times: np.ndarray, initial: np.ndarray) -> t
         law, first = np.maximum(found[0], 0.0), len(transforms)
         out[:first, window] = law[:first]
         if chain.depth:
-            out[chain.last, window] = initial[chain.last, None] + _inflow(law[first:], into.sources, into.jumps)
+            out[chain.last, window] = initial[chain.last, None] + inflow_of(law[first:], into.sources, into.jumps)
         error[window] = gathered * (np.abs(found[0][:, probes] - found[1]).max() + rounding)
     return out, error
 
@@ -513,8 +497,8 @@ def _on_contour(
     probes = np.unique([int(times.argmin()), len(times) // 2, int(times.argmax())])
     found = []
     for count in (nodes, nodes + 6):
-        z, weights = _hyperbola(count, WINDOW)
-        transforms = combine(_transforms(chain, z / last, _all_at_start(chain))) / last
+        z, weights = hyperbola(count, WINDOW)
+        transforms = combine(transforms_of(chain, z / last, _all_at_start(chain))) / last
         at = times if count == nodes else times[probes]
         kernel = weights[:, None] * np.exp(np.outer(z, at / last))
         found.append(np.real(transforms) @ np.real(kernel) - np.imag(transforms) @ np.imag(kernel))
@@ -524,48 +508,9 @@ def _on_contour(
     return np.maximum(found[0], 0.0), measured + rounding
 
 
-@overload
-def _transforms(chain: ArrayChain, z: np.ndarray, initial: np.ndarray) -> np.ndarray: ...
-@overload
-def _transforms(
-    chain: ArrayChain, z: np.ndarray, initial: np.ndarray, passed: bool
-) -> tuple[np.ndarray, np.ndarray]: ...
-def _transforms(
-    chain: ArrayChain, z: np.ndarray, initial: np.ndarray, passed: bool = False
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """``∫ e^{−zs} P_x(s) ds`` for every state, an ``(n, K)`` array.
-
-    With ``passed``, for every state but the terminal ones, and besides, for those of the level before, the transform of
-    the probability that they have been visited and left.
-    """
-    exits = np.minimum(chain.exits, _INSTANT)[:, None]
-    values = np.empty((chain.offsets[-2] if passed and chain.depth else chain.size, len(z)), dtype=np.complex128)
-    inflow = np.full((1, len(z)), initial[0], dtype=np.complex128)
-    flow = np.zeros((0, len(z)), dtype=np.complex128)
-    for k in range(chain.depth + 1):
-        if passed and chain.depth and k == chain.depth:
-            return values, flow / z
-        here = chain.level(k)
-        values[here] = inflow / (z + exits[here])
-        if k < chain.depth:
-            # What flows out is formed before it is divided by a large rate, lest it underflow.
-            flow = inflow * (exits[here] / (z + exits[here]))
-            if not (passed and k == chain.depth - 1):
-                inflow = _inflow(flow, chain.incoming[k].sources, chain.incoming[k].jumps)
-                inflow += initial[chain.level(k + 1), None]
-    return (values, flow) if passed else values
-
-
-def _inflow(values: np.ndarray, sources: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """``Σ_m rate · value`` of the sources, row by row."""
-    out = np.empty((len(sources), values.shape[1]), dtype=values.dtype)
-    add_rows(out, values, sources, rates)
-    return out
-
-
 def _by_bands(chain: ArrayChain, time: float) -> Survival:
     """TV where rates are large: paths gathered by the slowest context on them, in bands of exit rates."""
-    exits = np.minimum(chain.exits, _INSTANT)
+    exits = np.minimum(chain.exits, INSTANT)
     moving = np.flatnonzero(chain.transient)
     order = moving[np.argsort(chain.log_exits[moving], kind="stable")]
     with np.errstate(over="ignore"):
@@ -635,7 +580,7 @@ def _band_share(
         return -inf, -inf  # only slower contexts lead there
     # Poles may stand together once for every level; more nodes than they ask for add rounding.
     levels = 1 + int(np.flatnonzero([np.isfinite(log_after[chain.level(k)]).any() for k in range(chain.depth + 1)])[-1])
-    contours = [_hyperbola(LONE_NODES + (3 * levels) // 2 + more, LONE_WINDOW) for more in (0, 2)]
+    contours = [hyperbola(LONE_NODES + (3 * levels) // 2 + more, LONE_WINDOW) for more in (0, 2)]
     z = np.concatenate([nodes for nodes, _ in contours]) / time
     after = before = np.ones((1, len(z)), dtype=np.complex128) / (z + (exits[0] - base))
     if not band[0]:
@@ -644,8 +589,8 @@ def _band_share(
     for k, (into, (staying, entering, remaining)) in enumerate(zip(chain.incoming, shares, strict=True)):
         here = chain.level(k + 1)
         poles = z + (np.maximum(exits[here], base)[:, None] - base)
-        after = (_inflow(before, into.sources, entering) + _inflow(after, into.sources, remaining)) / poles
-        before = _inflow(before, into.sources, staying) / poles
+        after = (inflow_of(before, into.sources, entering) + inflow_of(after, into.sources, remaining)) / poles
+        before = inflow_of(before, into.sources, staying) / poles
         total += np.exp(log_after[here] - scale) @ after
     parts = [
         share * kernel * np.exp(nodes) / time
