@@ -232,7 +232,7 @@ def passages(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Callable[[Number],
     >>> from symguide.instances.datasets import load
     >>> from symguide.laws.tilt import guidance
     >>> run, notes = passages(guidance(load("xor")), GuidanceSchedule.of([(3, 1, "1/2"), (0, "1/2", 0)]))
-    >>> round(run(Fraction(1, 2)).end[(None, None)], 6), notes
+    >>> round(float(run(Fraction(1, 2)).end[None, None]), 6), notes
     (0.25, ())
     """
     if schedule.is_piecewise_constant:

@@ -14,9 +14,9 @@ from typing import overload
 
 import numpy as np
 
-from symguide.chains.array_chain import ArrayChain, add_rows
+from symguide.chains.array_chain import ArrayChain, Incoming, add_rows
 
-__all__ = ["INSTANT", "hyperbola", "inflow_of", "transforms_of"]
+__all__ = ["INSTANT", "expected_transforms", "hyperbola", "inflow_of", "spread", "transforms_of"]
 
 INSTANT = 1e290
 """Rates above are as good as infinite, at every time that doubles tell from 0."""
@@ -77,6 +77,50 @@ def transforms_of(
                 inflow = inflow_of(flow, chain.incoming[k].sources, chain.incoming[k].jumps)
                 inflow += initial[chain.level(k + 1), None]
     return (values, flow) if passed else values
+
+
+def expected_transforms(chain: ArrayChain, z: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+    """``∫ e^{−zs} E_x[b(X_s)] ds = ((z − Aᵀ)^{−1} b)_x`` for every state ``x``, an ``(n, K)`` array.
+
+    Parameters
+    ----------
+    chain, z
+        The chain, and ``(K,)`` points.
+    rewards
+        ``(n,)``: ``b``, the reward in every state.
+
+    >>> from symguide.chains.lattice import lattice
+    >>> from symguide.instances.datasets import load
+    >>> from symguide.laws.tilt import guidance
+    >>> chain = lattice(guidance(load("interval-overlap"))).at(0.0)
+    >>> expected_transforms(chain, np.array([1.0]), np.eye(chain.size)[0])[0]
+    array([0.5+0.j])
+    """
+    exits = np.minimum(chain.exits, INSTANT)[:, None]
+    values = np.array(np.broadcast_to(rewards[:, None], (chain.size, len(z))), dtype=np.complex128)
+    values[chain.last] /= z
+    for k in reversed(range(chain.depth)):
+        here = chain.level(k)
+        ahead = spread(chain.incoming[k], values[chain.level(k + 1)], here.stop - here.start)
+        poles = z + exits[here]
+        values[here] = values[here] / poles + ahead * (exits[here] / poles)
+    return values
+
+
+def spread(into: Incoming, values: np.ndarray, count: int) -> np.ndarray:
+    """``Σ_y jump · value(y)`` of the ``count`` sources, row by row: the transpose of :func:`inflow_of`.
+
+    >>> spread(Incoming(np.array([[0], [0]]), np.array([[0.25], [0.75]])), np.array([[1.0], [3.0]]), 1)
+    array([[2.5]])
+    """
+    places = into.sources.T.ravel()
+    order = np.argsort(places, kind="stable")
+    ahead = (into.jumps.T[:, :, None] * values[None]).reshape(-1, values.shape[1])[order]
+    out = np.zeros((count, values.shape[1]), dtype=values.dtype)
+    if len(places):
+        found, begins = np.unique(places[order], return_index=True)
+        out[found] = np.add.reduceat(ahead, begins, axis=0)
+    return out
 
 
 def inflow_of(values: np.ndarray, sources: np.ndarray, rates: np.ndarray) -> np.ndarray:

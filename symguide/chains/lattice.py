@@ -164,6 +164,30 @@ class Lattice:
         w = self._read_strength(w)
         return np.concatenate([self._potential(k, w) for k in range(len(self.levels))])
 
+    def rate_slopes(self, chain: ArrayChain) -> tuple[np.ndarray, ...]:
+        """``∂ ln r/∂w`` of all reveals into every level but the first, at the strength of a chain of :meth:`at`.
+
+        Raw rates grow by ``ln b``, the slope of the potential; shares by that less its mean at their position.
+
+        >>> from symguide.instances.datasets import load
+        >>> from symguide.laws.tilt import guidance
+        >>> contexts = lattice(guidance(load("interval-overlap")))
+        >>> contexts.rate_slopes(contexts.at(1.0))[0][-1].round(6)  # the token has twice the odds of its class
+        array([0.693147])
+        """
+        slopes = []
+        for k, into in enumerate(chain.incoming):
+            level = self.levels[k + 1]
+            slope = level.slope[:, None] - self.levels[k].slope[into.sources]
+            if self.normalised:
+                length = self.states.tokens.shape[1]
+                slots, places = into.sources * length + level.positions, len(self.levels[k].slope) * length
+                whole = np.bincount(slots.ravel(), into.jumps.ravel(), places)
+                means = np.bincount(slots.ravel(), (into.jumps * slope).ravel(), places) / np.where(whole > 0, whole, 1)
+                slope = slope - means[slots]
+            slopes.append(slope)
+        return tuple(slopes)
+
     @cached_property
     def terminal(self) -> ContextArray:
         """The contexts with nothing masked."""
