@@ -23,6 +23,7 @@ __all__ = [
     "Distribution",
     "LastReveal",
     "chi_square",
+    "class_posterior",
     "column",
     "covariance",
     "entropy",
@@ -269,7 +270,7 @@ def posterior(law: Distribution, problem: Problem) -> Any:
     >>> posterior(law_distribution(problem.conditional, RATIONAL), problem)
     Fraction(5, 6)
     """
-    return law.arithmetic.total(law.column * _beside(_class_posterior(law, problem), law.column))
+    return law.arithmetic.total(law.column * _beside(class_posterior(law, problem), law.column))
 
 
 @_objects_may_overflow
@@ -288,7 +289,7 @@ def reciprocal_posterior(law: Distribution, problem: Problem) -> Any:
     Fraction(4, 3)
     """
 
-    values = _class_posterior(law, problem)
+    values = class_posterior(law, problem)
     charged = _charged(law.column)
     for j in np.flatnonzero(charged & (values == 0))[:1]:
         tokens = format_context(law.states[int(j)])
@@ -456,8 +457,20 @@ def _ratios(left: Distribution, right: Distribution) -> tuple[np.ndarray, np.nda
     return p, _or_one(p, absent, one) / _or_one(q, absent, one)
 
 
-def _class_posterior(law: Distribution, problem: Problem) -> np.ndarray:
-    """``p(z|x)`` for every context of a law."""
+def class_posterior(law: Distribution, problem: Problem) -> np.ndarray:
+    """``p(z|x) = a_z p(x|z)/p(x)`` for every context of a law.
+
+    Raises
+    ------
+    DataError
+        For a pair, which has no class prior.
+
+    >>> from symguide.numbers.arithmetic import RATIONAL
+    >>> from symguide.instances.datasets import load
+    >>> problem = load("interval-overlap")
+    >>> class_posterior(law_distribution(problem.conditional, RATIONAL), problem)[:3].tolist()
+    [Fraction(1, 2), Fraction(1, 2), Fraction(1, 1)]
+    """
     if problem.prior is None:
         raise DataError(
             f"{problem.name}: a pair of laws has no class prior, so p(z|x) is not defined; use a class mixture"

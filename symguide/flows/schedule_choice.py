@@ -1,0 +1,514 @@
+"""Choosing a guidance schedule: the piecewise constant strength whose terminal law comes closest to a target.
+
+The distance is ``KL(P ‖ Q)`` or ``TV(P, Q)`` from the terminal law ``P`` to a law ``Q`` of the target, its derivatives
+are exact (:mod:`symguide.flows.adjoint`), and the optimiser is SciPy's: L-BFGS-B within bounds, SLSQP where the law
+also has to reach a value. The problem is not convex: what is found from several starts is the best of them, a local
+optimum. What is reported of it is the value of the very schedule reported, enclosed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, partial
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import flint
+import numpy as np
+
+from symguide.chains.functionals import (
+    Distribution,
+    class_posterior,
+    column,
+    entropy,
+    kl_divergence,
+    posterior,
+    tilted_law,
+    total_variation,
+)
+from symguide.chains.lattice import Lattice, lattice
+from symguide.errors import ClockError, DataError, StrengthError, SymguideError
+from symguide.evidence import Evidence, Verdict
+from symguide.flows.adjoint import Derivatives, Functional, derivatives, terminal_probabilities
+from symguide.flows.guided_flow import passage, schedule_flow
+from symguide.laws.law import Context
+from symguide.laws.mixture import Problem
+from symguide.laws.tilt import Tilt, guidance
+from symguide.numbers.arithmetic import BALLS, FLOATS, Arithmetic
+from symguide.numbers.number import Number, read_number
+from symguide.schedules.guidance_schedule import GuidanceSchedule
+
+__all__ = ["DISTANCES", "ChosenSchedule", "Target", "choose_schedule"]
+
+DISTANCES = ("kl", "tv")
+"""What is minimised."""
+
+DIGITS = 6
+"""Decimals that strengths and boundaries are rounded to."""
+MAX_ENCLOSED_CONTEXTS = 3000
+"""Contexts up to which the value is enclosed in balls."""
+SHORTEST = 1e-3
+"""The least length of a window whose boundaries are free,"""
+WIDEST = 7.0
+"""and the largest logarithm of a ratio of such lengths, but for it."""
+SMOOTHINGS = (1e-2, 1e-4, 1e-6)
+"""``TV`` is minimised as ``½ Σ √(d² + ε²) − ε`` with ``ε`` times the largest probability of the target, again and
+again."""
+REACHED = 1e-5
+"""How far a value that is to be reached may be missed."""
+AGREEMENT = 1e-9
+"""How far the search may be from the value that is enclosed, before something is wrong."""
+_LEAST = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the terminal law should be close to, and what it has to reach.
+
+    Attributes
+    ----------
+    kind
+        ``"tilted"``: the law is the tilted law of strength ``value``. ``"posterior"`` and ``"entropy"``: the law is the
+        class law ``p(·|z)``, among those whose mean posterior ``E[p(z|X)]``, or entropy in nats, is ``value``.
+    value
+        The strength, the posterior, or the entropy.
+
+    >>> Target("posterior", Fraction(9, 10)).reference
+    Fraction(0, 1)
+    """
+
+    kind: str
+    value: Fraction
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("tilted", "posterior", "entropy"):
+            raise SymguideError(f"target {self.kind!r} is unknown; choose tilted, posterior or entropy")
+        if self.kind == "tilted" and self.value < -1:
+            raise StrengthError(f"target: the tilted law of w = {self.value} is not defined; use w >= -1")
+        if self.kind == "posterior" and not 0 < self.value <= 1:
+            raise DataError(f"target: a mean posterior of {self.value} is outside (0, 1], so no law has it; correct it")
+        if self.kind == "entropy" and self.value < 0:
+            raise DataError(f"target: an entropy of {self.value} is negative, so no law has it; correct it")
+
+    @property
+    def reference(self) -> Fraction:
+        """The strength of the tilted law that the terminal law should be close to."""
+        return self.value if self.kind == "tilted" else Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSchedule:
+    """A schedule that was found.
+
+    Attributes
+    ----------
+    schedule
+        The strength in time, in decimals.
+    value
+        The distance of its terminal law, and where its true value lies: (value, low, high).
+    reached
+        The same of the value that had to be reached, if one had to.
+    gradient
+        The largest derivative along which there is room to move, of the Lagrangian where a value had to be reached.
+    starts
+        What each start led to, the first one from the best constant strength.
+    constant
+        The best constant strength, and its distance; ``None`` where no constant strength reaches the value.
+    evidence
+        How the value is known, and how the comparison with the constant strength.
+
+    >>> from symguide.instances.datasets import load
+    >>> found = choose_schedule(load("interval-overlap"), Target("tilted", Fraction(2)), "kl", windows=1)
+    >>> found.schedule.strengths, found.evidence[0].verdict
+    ((Fraction(2, 1),), <Verdict.ENCLOSED: 3>)
+    """
+
+    schedule: GuidanceSchedule
+    value: tuple[float, float, float]
+    reached: tuple[float, float, float] | None
+    gradient: float
+    starts: tuple[float, ...]
+    constant: tuple[Number, float] | None
+    evidence: tuple[Evidence, ...]
+
+
+def choose_schedule(
+    problem: Problem,
+    target: Target,
+    distance: str = "kl",
+    windows: int | Sequence[object] = 4,
+    rule: str = "rate",
+    free: bool = False,
+    bounds: tuple[object, object] = (Fraction(-9, 10), 10),
+    starts: int = 4,
+    seed: int = 0,
+) -> ChosenSchedule:
+    """The piecewise constant schedule whose terminal law is closest to the target, as far as several starts find it.
+
+    Parameters
+    ----------
+    problem
+        The conditional and unconditional law.
+    target
+        What to come close to.
+    distance
+        One of :data:`DISTANCES`.
+    windows
+        How many equal windows in ``u``, or the boundaries between them, ``1 > u_1 > … > u_{J−1} > 0``.
+    rule
+        The guidance rule.
+    free
+        Whether the boundaries are chosen as well.
+    bounds
+        The least and the largest strength.
+    starts
+        How many starts, the first from the best constant strength, the others random.
+    seed
+        Of these.
+
+    Raises
+    ------
+    SymguideError
+        For unknown names, less than one window or start, and without SciPy.
+    ClockError
+        For boundaries that do not decrease between 1 and 0.
+    StrengthError
+        For bounds below −1 or in the wrong order.
+    DataError
+        For laws whose contexts cannot be listed, dead contexts, and a value that no start reaches.
+
+    >>> from symguide.instances.datasets import load
+    >>> found = choose_schedule(load("squares-overlap"), Target("tilted", Fraction(1)), "kl", windows=2)
+    >>> found.value[0] < found.constant[1]
+    True
+    """
+    if distance not in DISTANCES:
+        raise SymguideError(f"distance {distance!r} is unknown; choose one of {', '.join(DISTANCES)}")
+    if starts < 1:
+        raise SymguideError(f"starts is {starts}: without one nothing is searched; give at least 1")
+    low, high = _bounds(bounds)
+    tilt = guidance(problem, rule)
+    search = _Search(
+        problem, tilt, lattice(tilt), target, distance, _boundaries(windows), free, (float(low), float(high))
+    )
+    optimisers = _optimisers()
+    constant = search.best_constant(optimisers.minimize_scalar)
+    rng = np.random.default_rng(seed)
+    found: list[tuple[float, np.ndarray]] = []
+    for number in range(starts):
+        begin = search.start(constant[0] if number == 0 else None, rng)
+        found.append(search.descend(optimisers.minimize, begin))
+    best = min(found, key=lambda item: item[0])
+    if not np.isfinite(best[0]):
+        raise DataError(
+            f"target: {target.kind} {target.value} is reached from none of {starts} starts with strengths from {low} "
+            f"to {high}: the nearest is {search.nearest(found):.6g}; ask for less, widen the bounds, or try more starts"
+        )
+    schedule = search.schedule(best[1])
+    return search.report(schedule, tuple(value for value, _ in found), constant)
+
+
+def _bounds(bounds: tuple[object, object]) -> tuple[Fraction, Fraction]:
+    low, high = (_fraction(bound, "bound of strengths") for bound in bounds)
+    if low <= -1 or high < low:
+        raise StrengthError(
+            f"bounds: strengths from {low} to {high} are no range above -1, so there is nothing to choose from; "
+            "give low > -1 and high >= low"
+        )
+    return low, high
+
+
+def _boundaries(windows: int | Sequence[object]) -> tuple[Fraction, ...]:
+    if isinstance(windows, int):
+        if windows < 1:
+            raise SymguideError(f"windows is {windows}: without one there is no strength to choose; give at least 1")
+        return tuple(1 - Fraction(j, windows) for j in range(1, windows))
+    edges = [_fraction(edge, "boundary") for edge in windows]
+    if any(before <= after for before, after in pairwise([Fraction(1), *edges, Fraction(0)])):
+        raise ClockError(f"boundaries {', '.join(map(str, edges))} do not decrease between 1 and 0; correct them")
+    return tuple(edges)
+
+
+def _fraction(value: object, what: str) -> Fraction:
+    number = read_number(value, what, SymguideError)
+    if isinstance(number, Fraction | float):
+        return Fraction(number)
+    raise SymguideError(f"{what} is {number}, which is no rational number, so nothing is searched; give one")
+
+
+def _optimisers() -> Any:
+    try:
+        return import_module("scipy.optimize")
+    except ImportError as error:
+        raise SymguideError(
+            "SciPy is not installed, so there is no optimiser; pip install 'symguide[optimise]'"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The objective and the constraint as functions of strengths and, if they are free, of the lengths of windows."""
+
+    problem: Problem
+    tilt: Tilt
+    contexts: Lattice
+    target: Target
+    distance: str
+    boundaries: tuple[Fraction, ...]
+    free: bool
+    bounds: tuple[float, float]
+
+    @property
+    def count(self) -> int:
+        """How many windows there are."""
+        return len(self.boundaries) + 1
+
+    @cached_property
+    def posterior(self) -> np.ndarray:
+        """``p(z|x)`` of the terminal contexts."""
+        states = self.contexts.terminal
+        return class_posterior(Distribution(states, np.ones(len(states)), FLOATS), self.problem)
+
+    # --- variables ---
+
+    def unpack(self, variables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Strengths, and boundaries; free lengths are shares ``e^θ`` of what :data:`SHORTEST` leaves."""
+        if not self.free:
+            return variables, np.array(self.boundaries, dtype=np.float64)
+        return variables[: self.count], 1 - np.cumsum(SHORTEST + self._room * self._shares(variables))[:-1]
+
+    def pack(self, variables: np.ndarray, found: Derivatives) -> np.ndarray:
+        """Derivatives by the variables."""
+        if not self.free:
+            return found.by_strength
+        # u_j = 1 − Σ_{i ≤ j} length_i, and the length of the last window moves no boundary.
+        by_length = np.append(-np.cumsum(found.by_boundary[::-1])[::-1], 0.0)
+        shares = self._shares(variables)
+        return np.concatenate([found.by_strength, self._room * (shares * (by_length - shares @ by_length))[:-1]])
+
+    @property
+    def _room(self) -> float:
+        return 1 - self.count * SHORTEST
+
+    def _shares(self, variables: np.ndarray) -> np.ndarray:
+        weights = np.exp(np.append(variables[self.count :], 0.0))
+        return weights / weights.sum()
+
+    def start(self, strength: float | None, rng: np.random.Generator) -> np.ndarray:
+        """Where to begin: a constant, or anywhere."""
+        if strength is not None:
+            lengths = -np.diff([1.0, *map(float, self.boundaries), 0.0])
+            strengths = np.full(self.count, strength)
+        else:
+            lengths = rng.dirichlet(np.full(self.count, 4.0))
+            strengths = rng.uniform(*self.bounds, self.count)
+        if not self.free:
+            return strengths
+        return np.concatenate([strengths, np.log(lengths[:-1] / lengths[-1])])
+
+    # --- functionals ---
+
+    def objective(self, smoothing: float) -> Functional:
+        """The distance to the reference law; TV with its corners rounded off."""
+        reference = self.contexts.tilted_law(float(self.target.reference)).column
+        if self.distance == "kl":
+            logs = np.log(np.maximum(reference, _LEAST))
+
+            def divergence(law: np.ndarray) -> tuple[float, np.ndarray]:
+                ratio = np.log(np.maximum(law, _LEAST)) - logs
+                return float(law @ ratio), ratio + 1
+
+            return divergence
+        width = smoothing * float(reference.max())
+
+        def variation(law: np.ndarray) -> tuple[float, np.ndarray]:
+            apart = law - reference
+            size = np.sqrt(apart**2 + width**2)
+            return float((size - width).sum()) / 2, apart / np.where(size > 0, size, 1) / 2
+
+        return variation
+
+    def constraint(self) -> Functional | None:
+        """What has to reach the value of the target."""
+        if self.target.kind == "tilted":
+            return None
+        if self.target.kind == "posterior":
+            posterior = self.posterior
+            return lambda law: (float(law @ posterior), posterior)
+
+        def disorder(law: np.ndarray) -> tuple[float, np.ndarray]:
+            logs = np.log(np.maximum(law, _LEAST))
+            return -float(law @ logs), -logs - 1
+
+        return disorder
+
+    def at(self, variables: np.ndarray, functional: Functional) -> tuple[float, np.ndarray]:
+        """A functional of the terminal law and its derivatives by the variables."""
+        found = derivatives(self.contexts, *self.unpack(variables), functional)
+        return found.value, self.pack(variables, found)
+
+    def miss(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
+        """By how much the value of the target is missed."""
+        constraint = self.constraint()
+        assert constraint is not None
+        value, gradient = self.at(variables, constraint)
+        return value - float(self.target.value), gradient
+
+    # --- search ---
+
+    def best_constant(self, minimise: Callable[..., Any]) -> tuple[float, float | None]:
+        """The best constant strength, or that which comes nearest to the value to be reached; and its distance, where
+        the value is reached.
+        """
+        constraint, objective = self.constraint(), self.objective(0.0)
+
+        def score(w: float) -> float:
+            law = terminal_probabilities(self.contexts, [w], [])
+            return objective(law)[0] if constraint is None else abs(constraint(law)[0] - float(self.target.value))
+
+        grid = np.linspace(*self.bounds, 33)
+        place = int(np.argmin([score(float(w)) for w in grid]))
+        around = (grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)])
+        done = minimise(score, bounds=around, method="bounded", options={"xatol": 1e-12, "maxiter": 200})
+        best = min((float(done.x), float(grid[place])), key=score)
+        if constraint is not None and score(best) > REACHED:
+            return best, None
+        return best, objective(terminal_probabilities(self.contexts, [best], []))[0]
+
+    def descend(self, minimise: Callable[..., Any], begin: np.ndarray) -> tuple[float, np.ndarray]:
+        """The distance reached from a start, infinite where the value of the target is not; and where."""
+        box = [self.bounds] * self.count + [(-WIDEST, WIDEST)] * (len(begin) - self.count)
+        settings: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-11}}
+        if self.target.kind != "tilted":
+            miss = _remembered(self.miss)
+            constraint = {"type": "eq", "fun": lambda x: miss(x)[0], "jac": lambda x: miss(x)[1]}
+            settings = {"method": "SLSQP", "constraints": [constraint], "options": {"maxiter": 200, "ftol": 1e-12}}
+        place = begin
+        for smoothing in SMOOTHINGS if self.distance == "tv" else (0.0,):
+            function = partial(self.at, functional=self.objective(smoothing))
+            place = np.clip(minimise(function, place, jac=True, bounds=box, **settings).x, *np.array(box).T)
+        if self.target.kind != "tilted" and abs(self.miss(place)[0]) > REACHED:
+            return np.inf, place
+        return self.at(place, self.objective(0.0))[0], place
+
+    def nearest(self, found: Sequence[tuple[float, np.ndarray]]) -> float:
+        """The value nearest to that of the target that some start has reached."""
+        missed = [self.miss(place)[0] for _, place in found]
+        return float(self.target.value) + min(missed, key=abs)
+
+    # --- what was found ---
+
+    def schedule(self, variables: np.ndarray) -> GuidanceSchedule:
+        """The schedule in decimals, but for boundaries that were given."""
+        strengths, boundaries = self.unpack(variables)
+        inner = [round(Fraction(float(edge)), DIGITS) for edge in boundaries] if self.free else self.boundaries
+        values = [round(Fraction(float(w)), DIGITS) for w in strengths]
+        edges = [Fraction(1), *inner, Fraction(0)]
+        return GuidanceSchedule.of(list(zip(values, edges, edges[1:], strict=False)))
+
+    def report(
+        self, schedule: GuidanceSchedule, starts: tuple[float, ...], constant: tuple[float, float | None]
+    ) -> ChosenSchedule:
+        """The schedule with what is known of it."""
+        in_balls = self.contexts.size <= MAX_ENCLOSED_CONTEXTS
+        measure = self._enclosed if in_balls else self._doubles
+        value, reached = measure(schedule)
+        strengths, boundaries = (np.array(list(map(float, part))) for part in _parts(schedule))
+        direct = derivatives(self.contexts, strengths, boundaries, self.objective(0.0)).value
+        apart = abs(direct - float(value.mid()))
+        if apart > AGREEMENT:
+            evidence = [Evidence("value", Verdict.REFUTED, f"the search had {direct!r}, but it is {value.str(20)}")]
+        elif in_balls:
+            evidence = [Evidence("value", Verdict.ENCLOSED, f"in balls: {value.str(20)}; the search had {direct!r}")]
+        else:
+            evidence = [Evidence("value", Verdict.AGREES, f"two ways through the windows are {apart:.1e} apart")]
+        known = None
+        if constant[1] is not None:
+            steady = GuidanceSchedule.of([(round(Fraction(constant[0]), DIGITS), 1, 0)])
+            other, _ = measure(steady)
+            known = (steady.windows[0].strength, max(float(other.mid()), 0.0))
+            found = (Verdict.ENCLOSED if in_balls else Verdict.AGREES) if value < other else Verdict.UNKNOWN
+            words = f"the best constant strength has {known[1]!r}"
+            evidence.append(Evidence("better than constant", found, words))
+        return ChosenSchedule(
+            schedule,
+            _triple(value),
+            None if reached is None else _triple(reached),
+            self._gradient(strengths, boundaries),
+            starts,
+            known,
+            tuple(evidence),
+        )
+
+    def _gradient(self, strengths: np.ndarray, boundaries: np.ndarray) -> float:
+        """The largest derivative by a strength or a free boundary along which there is room to move."""
+
+        def gradient_of(functional: Functional) -> np.ndarray:
+            found = derivatives(self.contexts, strengths, boundaries, functional)
+            return np.concatenate([found.by_strength, found.by_boundary]) if self.free else found.by_strength
+
+        gradient = gradient_of(self.objective(SMOOTHINGS[-1]))
+        at_low, at_high = (np.zeros(len(gradient), dtype=bool) for _ in range(2))
+        at_low[: self.count] = strengths <= self.bounds[0] + 1e-6
+        at_high[: self.count] = strengths >= self.bounds[1] - 1e-6
+        inside = ~(at_low | at_high)
+        constraint = self.constraint()
+        if constraint is not None:
+            normal = gradient_of(constraint)
+            size = float(normal[inside] @ normal[inside])
+            gradient = gradient - (float(gradient[inside] @ normal[inside]) / size if size > 0 else 0.0) * normal
+        gradient = np.where(at_low, np.minimum(gradient, 0), np.where(at_high, np.maximum(gradient, 0), gradient))
+        return float(np.abs(gradient).max(initial=0.0))
+
+    def _enclosed(self, schedule: GuidanceSchedule) -> tuple[flint.arb, flint.arb | None]:
+        """The distance, and what had to be reached, in balls."""
+        with flint.ctx.workprec(128):
+            return self._measured(passage(schedule_flow(self.tilt, schedule, BALLS)).end, BALLS)
+
+    def _doubles(self, schedule: GuidanceSchedule) -> tuple[flint.arb, flint.arb | None]:
+        found = passage(schedule_flow(self.tilt, schedule, FLOATS, contexts=self.contexts)).end
+        value, reached = self._measured(found, FLOATS)
+        return flint.arb(float(value)), None if reached is None else flint.arb(float(reached))
+
+    def _measured(self, law: Distribution, field: Arithmetic) -> tuple[Any, Any]:
+        there = [j for j, x in enumerate(law.states) if None not in x]
+        states: list[Context] = [law.states[j] for j in there]
+        complete = Distribution(tuple(states), column([law.column[j] for j in there], field), field)
+        reference = self.target.reference
+        strength: Any = float(reference) if field is FLOATS else reference
+        active = self.tilt.at(reference) if reference in (-1, 0) else self.tilt
+        wanted = tilted_law(active, complete.states, field, strength)
+        measure = kl_divergence if self.distance == "kl" else total_variation
+        value = measure(complete, wanted)
+        if self.target.kind == "tilted":
+            return value, None
+        if self.target.kind == "entropy":
+            return value, entropy(complete)
+        return value, posterior(complete, self.problem)
+
+
+def _parts(schedule: GuidanceSchedule) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
+    """Strengths, and the boundaries between windows."""
+    return schedule.strengths, schedule.boundaries[1:-1]
+
+
+def _remembered(function: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
+    """The same, computed once where it is asked for twice in turn."""
+    last: dict[bytes, Any] = {}
+
+    def remembering(variables: np.ndarray) -> Any:
+        key = variables.tobytes()
+        if key not in last:
+            last.clear()
+            last[key] = function(variables)
+        return last[key]
+
+    return remembering
+
+
+def _triple(ball: flint.arb) -> tuple[float, float, float]:
+    """The middle, and an interval in doubles that holds the ball; nothing that is measured here is negative."""
+    low, high = (float(end) for end in (ball.lower(), ball.upper()))
+    least, most = np.nextafter(low, -np.inf).item(), np.nextafter(high, np.inf).item()
+    return max(float(ball.mid()), 0.0), max(least, 0.0), most
