@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from symguide.cli.arguments import gather
+from symguide.cli.choose import choose_command
 from symguide.cli.diagnose import diagnose_command
 from symguide.cli.export import export_command
 from symguide.cli.listing import list_command
@@ -42,6 +43,7 @@ COMMANDS = {
         regime_command,
         sample_law_command,
         sweep_command,
+        choose_command,
         diagnose_command,
     )
 }

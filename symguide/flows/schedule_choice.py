@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property, partial
 from importlib import import_module
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import flint
 import numpy as np
@@ -39,7 +39,7 @@ from symguide.numbers.arithmetic import BALLS, FLOATS, Arithmetic
 from symguide.numbers.number import Number, read_number
 from symguide.schedules.guidance_schedule import GuidanceSchedule
 
-__all__ = ["DISTANCES", "ChosenSchedule", "Target", "choose_schedule"]
+__all__ = ["DISTANCES", "ChosenSchedule", "Measured", "Target", "choose_schedule"]
 
 DISTANCES = ("kl", "tv")
 """What is minimised."""
@@ -97,6 +97,17 @@ class Target:
         return self.value if self.kind == "tilted" else Fraction(0)
 
 
+class Measured(NamedTuple):
+    """A number, and the doubles between which it is enclosed, if it is.
+
+    >>> Measured(0.5, (0.5, 0.5)).number
+    0.5
+    """
+
+    number: float
+    interval: tuple[float, float] | None
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenSchedule:
     """A schedule that was found.
@@ -106,9 +117,9 @@ class ChosenSchedule:
     schedule
         The strength in time, in decimals.
     value
-        The distance of its terminal law, and where its true value lies: (value, low, high).
+        The distance of its terminal law.
     reached
-        The same of the value that had to be reached, if one had to.
+        The mean posterior or the entropy, where one had to be reached.
     gradient
         The largest derivative along which there is room to move, of the Lagrangian where a value had to be reached.
     starts
@@ -125,8 +136,8 @@ class ChosenSchedule:
     """
 
     schedule: GuidanceSchedule
-    value: tuple[float, float, float]
-    reached: tuple[float, float, float] | None
+    value: Measured
+    reached: Measured | None
     gradient: float
     starts: tuple[float, ...]
     constant: tuple[Number, float] | None
@@ -180,7 +191,7 @@ def choose_schedule(
 
     >>> from symguide.instances.datasets import load
     >>> found = choose_schedule(load("squares-overlap"), Target("tilted", Fraction(1)), "kl", windows=2)
-    >>> found.value[0] < found.constant[1]
+    >>> found.value.number < found.constant[1]
     True
     """
     if distance not in DISTANCES:
@@ -433,8 +444,8 @@ class _Search:
             evidence.append(Evidence("better than constant", found, words))
         return ChosenSchedule(
             schedule,
-            _triple(value),
-            None if reached is None else _triple(reached),
+            _measured(value, in_balls),
+            None if reached is None else _measured(reached, in_balls),
             self._gradient(strengths, boundaries),
             starts,
             known,
@@ -507,8 +518,10 @@ def _remembered(function: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray],
     return remembering
 
 
-def _triple(ball: flint.arb) -> tuple[float, float, float]:
-    """The middle, and an interval in doubles that holds the ball; nothing that is measured here is negative."""
+def _measured(ball: flint.arb, encloses: bool) -> Measured:
+    """The middle, and doubles around the ball; nothing that is measured here is negative."""
+    number = max(float(ball.mid()), 0.0)
+    if not encloses:
+        return Measured(number, None)
     low, high = (float(end) for end in (ball.lower(), ball.upper()))
-    least, most = np.nextafter(low, -np.inf).item(), np.nextafter(high, np.inf).item()
-    return max(float(ball.mid()), 0.0), max(least, 0.0), most
+    return Measured(number, (max(np.nextafter(low, -np.inf).item(), 0.0), np.nextafter(high, np.inf).item()))
