@@ -44,7 +44,7 @@ __all__ = ["DISTANCES", "ChosenSchedule", "Measured", "Target", "choose_schedule
 DISTANCES = ("kl", "tv")
 """What is minimised."""
 
-DIGITS = 6
+DIGITS = 9
 """Decimals that strengths and boundaries are rounded to."""
 MAX_ENCLOSED_CONTEXTS = 3000
 """Contexts up to which the value is enclosed in balls."""
@@ -131,8 +131,8 @@ class ChosenSchedule:
 
     >>> from symguide.instances.datasets import load
     >>> found = choose_schedule(load("interval-overlap"), Target("tilted", Fraction(2)), "kl", windows=1)
-    >>> found.schedule.strengths, found.evidence[0].verdict
-    ((Fraction(2, 1),), <Verdict.ENCLOSED: 3>)
+    >>> round(float(found.schedule.strengths[0]), 6), found.evidence[0].verdict
+    (2.0, <Verdict.ENCLOSED: 3>)
     """
 
     schedule: GuidanceSchedule

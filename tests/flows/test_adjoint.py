@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from precise_windows import precise_law
 from sampler_cases import UNEVEN
 from strategies import HARD, RULE_NAMES, mixtures
 
-from symguide.chains.chain import guided_chain
-from symguide.chains.expansion import expand
 from symguide.chains.lattice import lattice
 from symguide.errors import ClockError, DataError
 from symguide.flows import adjoint
@@ -23,7 +22,7 @@ from symguide.flows.guided_flow import schedule_flow
 from symguide.instances.datasets import load
 from symguide.laws.mixture import ClassMixture
 from symguide.laws.tilt import Tilt, composed, guidance
-from symguide.numbers.arithmetic import FLOATS, PRECISE
+from symguide.numbers.arithmetic import FLOATS
 from symguide.schedules.guidance_schedule import GuidanceSchedule
 from symguide.symbols import w
 
@@ -32,20 +31,6 @@ POINTS = {
     3: ([2.0, -0.5, 1.0], [0.7, 0.2]),
     8: ([0.0, 3.0, 1.0, 0.5, -0.25, 2.0, 4.0, 1.0], [0.9, 0.8, 0.65, 0.5, 0.3, 0.2, 0.05]),
 }
-
-
-def precise_law(tilt: Tilt, strengths: Sequence[Any], boundaries: Sequence[Any]) -> dict[Any, Any]:
-    """The terminal law at the working precision of mpmath, by divided differences, one window after the other."""
-    chain = guided_chain(tilt)
-    law: list[Any] = [mpmath.mpf(j == 0) for j in range(len(chain.states))]
-    edges = [mpmath.mpf(1), *boundaries, mpmath.mpf(0)]
-    for strength, high, low in zip(strengths, edges, edges[1:], strict=True):
-        here = chain.over(PRECISE, strength)
-        if low == 0:
-            ends = here.jump_law(law)
-            return {chain.states[j]: ends[j] for j in chain.terminal}
-        law = list(expand(here, initial=law).probabilities(mpmath.log(high / low)))
-    raise AssertionError
 
 
 def weights_of(states: Sequence[Any]) -> np.ndarray:
