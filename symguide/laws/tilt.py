@@ -112,14 +112,18 @@ class Tilt:
         """The tilt at one strength, for which exponents of 0 switch their law off.
 
         Needed at ``w = −1``, where the reachable contexts are those of the unconditional law, and for pairs whose zero
-        pattern depends on the sign of ``w``.
+        pattern depends on the sign of ``w``. A float is the decimal that it spells.
 
         Raises
         ------
         StrengthError
             For ``w < −1``.
+
+        >>> from symguide.instances.datasets import load
+        >>> [exponent for _, exponent in guidance(load("xor")).at(0.1).factors]
+        [11/10, -1/10]
         """
-        value = read_number(strength, "guidance strength w", StrengthError)
+        value = _exactly(strength, "guidance strength w")
         if not isinstance(value, Expr) and value < -1:
             raise StrengthError(
                 f"guidance strength w is {canonical_string(value)}: below -1 the chain is not defined; use w >= -1"
@@ -246,7 +250,7 @@ def composed(mixture: ClassMixture, strengths: Mapping[str, object], rule: str =
     powers = []
     for name, strength in strengths.items():
         law = mixture.problem(name).conditional
-        powers.append((law, expand(1 + to_sympy(read_number(strength, f"strength of {name!r}", StrengthError)))))
+        powers.append((law, expand(1 + to_sympy(_exactly(strength, f"strength of {name!r}")))))
     rest = expand(1 - sum((power for _, power in powers), start=Integer(0)))
     return Tilt((*powers, (mixture.marginal, rest)), rule == "normalised")
 
@@ -264,6 +268,12 @@ def power_product(factors: list[tuple[Any, Expr]]) -> ExpSum:
         coefficient = coefficient * _power(value, constant)
         base = base * _power(value, slope)
     return ExpSum.of([(coefficient, base)])
+
+
+def _exactly(strength: object, what: str) -> Number:
+    """A strength for exponents, which have to sum to one: a float is the decimal that it spells."""
+    value = read_number(strength, what, StrengthError)
+    return Fraction(repr(value)) if isinstance(value, float) else value
 
 
 @lru_cache(maxsize=256)

@@ -14,6 +14,7 @@ from symguide.chains.chain import guided_chain
 from symguide.chains.functionals import terminal_law
 from symguide.chains.lattice import lattice
 from symguide.errors import DataError, InfiniteRatioError, StrengthError, SymguideError
+from symguide.instances.datasets import load, load_mixture
 from symguide.laws.law import Context, TableLaw
 from symguide.laws.mixture import ClassMixture
 from symguide.laws.tilt import RULES, Tilt, composed, guidance, power_product
@@ -195,3 +196,13 @@ def test_conditions_that_are_none() -> None:
         composed(mixture, {"a": w**2})
     with pytest.raises(SymguideError, match="guidance rule"):
         composed(mixture, {"a": 1}, "both")
+
+
+@pytest.mark.parametrize(("spelled", "exact"), [(0.0, 0), (-1.0, -1), (0.1, "1/10"), (2.7, "27/10"), (1e-3, "1/1000")])
+def test_floats_are_the_decimals_they_spell(spelled: float, exact: object) -> None:
+    """Exponents have to sum to one exactly, and those of 0 switch their law off."""
+    tilt = guidance(load("squares-overlap"))
+    assert tilt.at(spelled) == tilt.at(exact)  # pyright: ignore[reportArgumentType]
+    assert composed(load_mixture("squares-overlap"), {"high": spelled}) == composed(
+        load_mixture("squares-overlap"), {"high": exact}
+    )
