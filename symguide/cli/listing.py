@@ -11,14 +11,19 @@ from symguide.cli.parameters import DONE, JSON, command
 __all__ = ["list_command"]
 
 
+SHAPED = "Rojas et al., arXiv:2507.08965, and its code"
+WRITTEN = "this package's own notation"
+
+
 @command("list", JSON)
 def list_command(as_json: bool) -> int:
-    """Built-in instances, noise schedules, samplers, rules and derivations, with their sources."""
+    """Built-in instances, schedules, samplers, rules and derivations, with their sources."""
     from symguide.flows.samplers import SAMPLERS
     from symguide.instances.datasets import DATASETS
     from symguide.laws.rules import RULES
     from symguide.laws.strength import CONVENTIONS
     from symguide.proofs.derivation import REFERENCES, catalogue
+    from symguide.schedules.guidance_schedule import SHAPES
     from symguide.schedules.published import SCHEDULES
 
     def item(name: str, description: str, source: str, **more: Any) -> dict[str, Any]:
@@ -32,6 +37,11 @@ def list_command(as_json: bool) -> int:
         "schedules": [
             item(name, kind.description, kind.source, parameters=_defaults(dict(kind.build().parameters)))
             for name, kind in SCHEDULES.items()
+        ],
+        "guidance_schedules": [
+            item("w@high:low,...", "windows of one strength each, in u; t=, step=J/K for times and steps", WRITTEN),
+            item("interval:w@high:low", "w between two mask fractions, 0 outside", SHAPED),
+            *(item(f"{name}:w", shape.description, SHAPED) for name, shape in SHAPES.items()),
         ],
         "samplers": [item(name, kind.description, kind.source, rule=kind.rule) for name, kind in SAMPLERS.items()],
         "rules": [

@@ -168,6 +168,7 @@ def listing(listed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Group:
     titles = {
         "instances": "Built-in instances (PROBLEM)",
         "schedules": "Noise schedules (--noise)",
+        "guidance_schedules": "Guidance schedules (--guidance-schedule)",
         "samplers": "Samplers (--sampler)",
         "rules": "Guidance rules (--rule)",
         "strengths": "Guidance strengths under other names",
