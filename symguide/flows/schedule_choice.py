@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
-from importlib import import_module
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import flint
 import numpy as np
@@ -28,15 +26,16 @@ from symguide.chains.functionals import (
     total_variation,
 )
 from symguide.chains.lattice import Lattice, lattice
-from symguide.errors import ClockError, DataError, StrengthError, SymguideError
+from symguide.errors import DataError, StrengthError, SymguideError
 from symguide.evidence import Evidence, Verdict
-from symguide.flows.adjoint import Derivatives, Functional, derivatives, terminal_probabilities
+from symguide.flows.adjoint import Functional, derivatives, terminal_probabilities
 from symguide.flows.guided_flow import passage, schedule_flow
+from symguide.flows.search import Measured, Space, boundaries_of, bounds_of, measured, optimisers, remembered
 from symguide.laws.law import Context
 from symguide.laws.mixture import Problem
 from symguide.laws.tilt import Tilt, guidance
 from symguide.numbers.arithmetic import BALLS, FLOATS, Arithmetic
-from symguide.numbers.number import Number, read_number
+from symguide.numbers.number import Number
 from symguide.schedules.guidance_schedule import GuidanceSchedule
 
 __all__ = ["DISTANCES", "ChosenSchedule", "Measured", "Target", "choose_schedule"]
@@ -48,10 +47,6 @@ DIGITS = 9
 """Decimals that strengths and boundaries are rounded to."""
 MAX_ENCLOSED_CONTEXTS = 3000
 """Contexts up to which the value is enclosed in balls."""
-SHORTEST = 1e-3
-"""The least length of a window whose boundaries are free,"""
-WIDEST = 7.0
-"""and the largest logarithm of a ratio of such lengths, but for it."""
 SMOOTHINGS = (1e-2, 1e-4, 1e-6)
 """``TV`` is minimised as ``½ Σ √(d² + ε²) − ε`` with ``ε`` times the largest probability of the target, again and
 again."""
@@ -95,17 +90,6 @@ class Target:
     def reference(self) -> Fraction:
         """The strength of the tilted law that the terminal law should be close to."""
         return self.value if self.kind == "tilted" else Fraction(0)
-
-
-class Measured(NamedTuple):
-    """A number, and the doubles between which it is enclosed, if it is.
-
-    >>> Measured(0.5, (0.5, 0.5)).number
-    0.5
-    """
-
-    number: float
-    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +182,17 @@ def choose_schedule(
         raise SymguideError(f"distance {distance!r} is unknown; choose one of {', '.join(DISTANCES)}")
     if starts < 1:
         raise SymguideError(f"starts is {starts}: without one nothing is searched; give at least 1")
-    low, high = _bounds(bounds)
+    low, high = bounds_of(bounds)
     tilt = guidance(problem, rule)
-    search = _Search(
-        problem, tilt, lattice(tilt), target, distance, _boundaries(windows), free, (float(low), float(high))
-    )
-    optimisers = _optimisers()
-    constant = search.best_constant(optimisers.minimize_scalar)
+    space = Space(boundaries_of(windows), free, (float(low), float(high)))
+    search = _Search(problem, tilt, lattice(tilt), target, distance, space)
+    tools = optimisers()
+    constant = search.best_constant(tools.minimize_scalar)
     rng = np.random.default_rng(seed)
     found: list[tuple[float, np.ndarray]] = []
     for number in range(starts):
-        begin = search.start(constant[0] if number == 0 else None, rng)
-        found.append(search.descend(optimisers.minimize, begin))
+        begin = space.start(constant[0] if number == 0 else None, rng)
+        found.append(search.descend(tools.minimize, begin))
     best = min(found, key=lambda item: item[0])
     if not np.isfinite(best[0]):
         raise DataError(
@@ -218,43 +201,6 @@ def choose_schedule(
         )
     schedule = search.schedule(best[1])
     return search.report(schedule, tuple(value for value, _ in found), constant)
-
-
-def _bounds(bounds: tuple[object, object]) -> tuple[Fraction, Fraction]:
-    low, high = (_fraction(bound, "bound of strengths") for bound in bounds)
-    if low <= -1 or high < low:
-        raise StrengthError(
-            f"bounds: strengths from {low} to {high} are no range above -1, so there is nothing to choose from; "
-            "give low > -1 and high >= low"
-        )
-    return low, high
-
-
-def _boundaries(windows: int | Sequence[object]) -> tuple[Fraction, ...]:
-    if isinstance(windows, int):
-        if windows < 1:
-            raise SymguideError(f"windows is {windows}: without one there is no strength to choose; give at least 1")
-        return tuple(1 - Fraction(j, windows) for j in range(1, windows))
-    edges = [_fraction(edge, "boundary") for edge in windows]
-    if any(before <= after for before, after in pairwise([Fraction(1), *edges, Fraction(0)])):
-        raise ClockError(f"boundaries {', '.join(map(str, edges))} do not decrease between 1 and 0; correct them")
-    return tuple(edges)
-
-
-def _fraction(value: object, what: str) -> Fraction:
-    number = read_number(value, what, SymguideError)
-    if isinstance(number, Fraction | float):
-        return Fraction(number)
-    raise SymguideError(f"{what} is {number}, which is no rational number, so nothing is searched; give one")
-
-
-def _optimisers() -> Any:
-    try:
-        return import_module("scipy.optimize")
-    except ImportError as error:
-        raise SymguideError(
-            "SciPy is not installed, so there is no optimiser; pip install 'symguide[optimise]'"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -266,57 +212,13 @@ class _Search:
     contexts: Lattice
     target: Target
     distance: str
-    boundaries: tuple[Fraction, ...]
-    free: bool
-    bounds: tuple[float, float]
-
-    @property
-    def count(self) -> int:
-        """How many windows there are."""
-        return len(self.boundaries) + 1
+    space: Space
 
     @cached_property
     def posterior(self) -> np.ndarray:
         """``p(z|x)`` of the terminal contexts."""
         states = self.contexts.terminal
         return class_posterior(Distribution(states, np.ones(len(states)), FLOATS), self.problem)
-
-    # --- variables ---
-
-    def unpack(self, variables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Strengths, and boundaries; free lengths are shares ``e^θ`` of what :data:`SHORTEST` leaves."""
-        if not self.free:
-            return variables, np.array(self.boundaries, dtype=np.float64)
-        return variables[: self.count], 1 - np.cumsum(SHORTEST + self._room * self._shares(variables))[:-1]
-
-    def pack(self, variables: np.ndarray, found: Derivatives) -> np.ndarray:
-        """Derivatives by the variables."""
-        if not self.free:
-            return found.by_strength
-        # u_j = 1 − Σ_{i ≤ j} length_i, and the length of the last window moves no boundary.
-        by_length = np.append(-np.cumsum(found.by_boundary[::-1])[::-1], 0.0)
-        shares = self._shares(variables)
-        return np.concatenate([found.by_strength, self._room * (shares * (by_length - shares @ by_length))[:-1]])
-
-    @property
-    def _room(self) -> float:
-        return 1 - self.count * SHORTEST
-
-    def _shares(self, variables: np.ndarray) -> np.ndarray:
-        weights = np.exp(np.append(variables[self.count :], 0.0))
-        return weights / weights.sum()
-
-    def start(self, strength: float | None, rng: np.random.Generator) -> np.ndarray:
-        """Where to begin: a constant, or anywhere."""
-        if strength is not None:
-            lengths = -np.diff([1.0, *map(float, self.boundaries), 0.0])
-            strengths = np.full(self.count, strength)
-        else:
-            lengths = rng.dirichlet(np.full(self.count, 4.0))
-            strengths = rng.uniform(*self.bounds, self.count)
-        if not self.free:
-            return strengths
-        return np.concatenate([strengths, np.log(lengths[:-1] / lengths[-1])])
 
     # --- functionals ---
 
@@ -356,8 +258,8 @@ class _Search:
 
     def at(self, variables: np.ndarray, functional: Functional) -> tuple[float, np.ndarray]:
         """A functional of the terminal law and its derivatives by the variables."""
-        found = derivatives(self.contexts, *self.unpack(variables), functional)
-        return found.value, self.pack(variables, found)
+        found = derivatives(self.contexts, *self.space.unpack(variables), functional)
+        return found.value, self.space.pack(variables, found)
 
     def miss(self, variables: np.ndarray) -> tuple[float, np.ndarray]:
         """By how much the value of the target is missed."""
@@ -378,7 +280,7 @@ class _Search:
             law = terminal_probabilities(self.contexts, [w], [])
             return objective(law)[0] if constraint is None else abs(constraint(law)[0] - float(self.target.value))
 
-        grid = np.linspace(*self.bounds, 33)
+        grid = np.linspace(*self.space.bounds, 33)
         place = int(np.argmin([score(float(w)) for w in grid]))
         around = (grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)])
         done = minimise(score, bounds=around, method="bounded", options={"xatol": 1e-12, "maxiter": 200})
@@ -389,10 +291,10 @@ class _Search:
 
     def descend(self, minimise: Callable[..., Any], begin: np.ndarray) -> tuple[float, np.ndarray]:
         """The distance reached from a start, infinite where the value of the target is not; and where."""
-        box = [self.bounds] * self.count + [(-WIDEST, WIDEST)] * (len(begin) - self.count)
+        box = self.space.box
         settings: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-11}}
         if self.target.kind != "tilted":
-            miss = _remembered(self.miss)
+            miss = remembered(self.miss)
             constraint = {"type": "eq", "fun": lambda x: miss(x)[0], "jac": lambda x: miss(x)[1]}
             settings = {"method": "SLSQP", "constraints": [constraint], "options": {"maxiter": 200, "ftol": 1e-12}}
         place = begin
@@ -412,8 +314,10 @@ class _Search:
 
     def schedule(self, variables: np.ndarray) -> GuidanceSchedule:
         """The schedule in decimals, but for boundaries that were given."""
-        strengths, boundaries = self.unpack(variables)
-        inner = [round(Fraction(float(edge)), DIGITS) for edge in boundaries] if self.free else self.boundaries
+        strengths, boundaries = self.space.unpack(variables)
+        inner = (
+            [round(Fraction(float(edge)), DIGITS) for edge in boundaries] if self.space.free else self.space.boundaries
+        )
         values = [round(Fraction(float(w)), DIGITS) for w in strengths]
         edges = [Fraction(1), *inner, Fraction(0)]
         return GuidanceSchedule.of(list(zip(values, edges, edges[1:], strict=False)))
@@ -444,8 +348,8 @@ class _Search:
             evidence.append(Evidence("better than constant", found, words))
         return ChosenSchedule(
             schedule,
-            _measured(value, in_balls),
-            None if reached is None else _measured(reached, in_balls),
+            measured(value, in_balls),
+            None if reached is None else measured(reached, in_balls),
             self._gradient(strengths, boundaries),
             starts,
             known,
@@ -457,12 +361,10 @@ class _Search:
 
         def gradient_of(functional: Functional) -> np.ndarray:
             found = derivatives(self.contexts, strengths, boundaries, functional)
-            return np.concatenate([found.by_strength, found.by_boundary]) if self.free else found.by_strength
+            return np.concatenate([found.by_strength, found.by_boundary]) if self.space.free else found.by_strength
 
         gradient = gradient_of(self.objective(SMOOTHINGS[-1]))
-        at_low, at_high = (np.zeros(len(gradient), dtype=bool) for _ in range(2))
-        at_low[: self.count] = strengths <= self.bounds[0] + 1e-6
-        at_high[: self.count] = strengths >= self.bounds[1] - 1e-6
+        at_low, at_high = self.space.at_bounds(strengths, len(gradient))
         inside = ~(at_low | at_high)
         constraint = self.constraint()
         if constraint is not None:
@@ -502,26 +404,3 @@ class _Search:
 def _parts(schedule: GuidanceSchedule) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
     """Strengths, and the boundaries between windows."""
     return schedule.strengths, schedule.boundaries[1:-1]
-
-
-def _remembered(function: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
-    """The same, computed once where it is asked for twice in turn."""
-    last: dict[bytes, Any] = {}
-
-    def remembering(variables: np.ndarray) -> Any:
-        key = variables.tobytes()
-        if key not in last:
-            last.clear()
-            last[key] = function(variables)
-        return last[key]
-
-    return remembering
-
-
-def _measured(ball: flint.arb, encloses: bool) -> Measured:
-    """The middle, and doubles around the ball; nothing that is measured here is negative."""
-    number = max(float(ball.mid()), 0.0)
-    if not encloses:
-        return Measured(number, None)
-    low, high = (float(end) for end in (ball.lower(), ball.upper()))
-    return Measured(number, (max(np.nextafter(low, -np.inf).item(), 0.0), np.nextafter(high, np.inf).item()))

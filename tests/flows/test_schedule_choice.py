@@ -16,7 +16,7 @@ from strategies import HARD, RULE_NAMES, mixtures
 from symguide.chains.lattice import lattice
 from symguide.errors import ClockError, DataError, StrengthError, SymguideError
 from symguide.evidence import Verdict
-from symguide.flows import schedule_choice
+from symguide.flows import schedule_choice, search
 from symguide.flows.adjoint import terminal_probabilities
 from symguide.flows.schedule_choice import ChosenSchedule, Target, choose_schedule
 from symguide.instances.datasets import load
@@ -203,6 +203,6 @@ def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(schedule_choice, "import_module", missing)
+    monkeypatch.setattr(search, "import_module", missing)
     with pytest.raises(SymguideError, match=r"symguide\[optimise\]"):
         choose_schedule(SQUARES, ONE, "kl", 2)
