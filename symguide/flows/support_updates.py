@@ -101,7 +101,8 @@ class SupportKernel(Part):
         return FLOATS
 
     @cached_property
-    def _probabilities(self) -> np.ndarray:
+    def move_probabilities(self) -> np.ndarray:
+        """``(m,)``: the probability of every move, given its source."""
         product = self.chances[self.moves.choices[:, 0]]
         for place in range(1, self.moves.choices.shape[1]):
             product *= self.chances[self.moves.choices[:, place]]
@@ -115,15 +116,15 @@ class SupportKernel(Part):
         stays = self.chances[-1 - len(self.moves.sites[sites >= 0]) :]
         complete_now = np.all(sites < 0, axis=1)
         complete = np.where(complete_now, 1.0, np.prod(1.0 - np.where(sites >= 0, stays[sites], 0.0), axis=1))
-        everywhere = np.bincount(moves.sources, self._probabilities, minlength=count)
+        everywhere = np.bincount(moves.sources, self.move_probabilities, minlength=count)
         ends = complete_now[moves.targets]
-        finished = np.bincount(moves.sources[ends], self._probabilities[ends], minlength=count)
+        finished = np.bincount(moves.sources[ends], self.move_probabilities[ends], minlength=count)
         off, off_complete = np.maximum(1.0 - everywhere, 0.0), np.maximum(complete - finished, 0.0)
         return np.stack([np.maximum(off - off_complete, 0.0), np.minimum(off, off_complete)])
 
     def push(self, probabilities: np.ndarray) -> np.ndarray:
         inside = probabilities[:-2]
-        flows = inside[self.moves.sources] * self._probabilities
+        flows = inside[self.moves.sources] * self.move_probabilities
         kept = np.bincount(self.moves.targets, flows, minlength=len(inside))
         return np.concatenate([kept, probabilities[-2:] + self._leaving @ inside])
 
@@ -239,10 +240,22 @@ class SupportUpdates:
         >>> found.kernel(menus.shares, 0 * menus.paces, FLOATS).push(np.eye(9)[0])
         array([0.  , 0.  , 0.  , 0.  , 0.  , 0.25, 0.25, 0.  , 0.5 ])
         """
+        return SupportKernel(self.moves, self.listed(shown, stay, 1.0))
+
+    def listed(self, shown: np.ndarray, stay: np.ndarray, certain: float) -> np.ndarray:
+        """What every choice has: tokens, masks, and what is certain; masks that nothing can replace are.
+
+        >>> from symguide.instances.datasets import load
+        >>> from symguide.laws.tilt import guidance
+        >>> found = support_updates(guidance(load("interval-overlap")))
+        >>> found.listed(np.full((1, 6), 0.125), np.full((1, 1), 0.25), 1.0).sum()
+        np.float64(2.0)
+        """
         offered = self.tokens != MASKED
         alive = offered.any(axis=1, keepdims=True)
-        listed = [np.where(offered, shown, 0.0).ravel(), np.where(alive, stay, 1.0).ravel(), [1.0]]
-        return SupportKernel(self.moves, np.concatenate(listed))
+        return np.concatenate(
+            [np.where(offered, shown, 0.0).ravel(), np.where(alive, stay, certain).ravel(), [certain]]
+        )
 
 
 def support_updates(tilt: Tilt, limit: int = MAX_SUPPORT_MOVES) -> SupportUpdates:
