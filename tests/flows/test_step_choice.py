@@ -1,6 +1,7 @@
 """Chosen steps: derivatives against exact differences by enumeration, values by other routes, what is refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -72,8 +73,6 @@ def test_derivatives_of_what_stays(sampler: str) -> None:
     assert law is not None
 
     def stay(m: float, scale: float) -> np.ndarray:
-        from dataclasses import replace
-
         scaled = replace(menus, rates=menus.rates * scale, paces=menus.paces * scale)
         return law(scaled, Step(1.0, m, float("nan"), m), np.array([]))[1]
 
@@ -151,7 +150,7 @@ def test_the_same_seed_chooses_the_same() -> None:
     ("changes", "error", "words"),
     [
         ({"sampler": "euler"}, SymguideError, "no grid is chosen"),
-        ({"steps": 0}, SymguideError, "windows is 0"),
+        ({"steps": 0}, SymguideError, "steps is 0"),
         ({"kind": "posterior"}, SymguideError, "unknown"),
         ({"starts": 0}, SymguideError, "starts is 0"),
         ({"strength": -1}, StrengthError, "no range above -1"),
