@@ -67,25 +67,6 @@ def test_steps_of_a_sampler(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "choose", "squares-overlap", *goal, "--json")
     assert status == 0
     found = json.loads(out)
-    assert (found["sampler"], found["rule"], found["distance"], found["goal"]) == (
-        "joint",
-        "rate",
-        "tv",
-        {"guided": "1"},
-    )
-    assert found["strengths"] == ["1", "1", "1"]
-    assert [Fraction(found["fractions"][j]) for j in (0, -1)] == [1, 0]
-    assert found["value"]["low"] <= found["value"]["value"] <= found["value"]["high"] < found["uniform"]
-    status, out, _ = run(capsys, "choose", "squares-overlap", *goal)
-    assert status == 0
-    assert "3 joint steps, TV to the exact chain of w = 1, rate rule" in out
-
-
-def test_steps_of_a_sampler(capsys: pytest.CaptureFixture[str]) -> None:
-    goal = ("--sampler", "joint", "--steps", "3", "--guided", "1", "--w", "1", "--starts", "2")
-    status, out, _ = run(capsys, "choose", "squares-overlap", *goal, "--json")
-    assert status == 0
-    found = json.loads(out)
     assert [found[key] for key in ("sampler", "rule", "distance")] == ["joint", "rate", "tv"]
     assert found["goal"] == {"guided": "1"}
     assert found["strengths"] == ["1", "1", "1"]
@@ -119,15 +100,6 @@ def test_steps_of_a_sampler(capsys: pytest.CaptureFixture[str]) -> None:
         ("slower-sampling --entropy 9 --windows 2 --starts 1", "the nearest is"),
         ("hypercubes:D=40 --tilted 1", "not listed"),
         ("no-such --tilted 1", "no built-in instance"),
-        ("xor --guided 1", "no use for --guided"),
-        ("xor --tilted 1 --w 1", "no use for --steps and --w"),
-        ("xor --sampler euler --steps 2 --tilted 1", "no grid is chosen"),
-        ("xor --sampler joint --tilted 1", "--steps is missing"),
-        ("xor --sampler joint --steps 0 --tilted 1", "--steps is '0'"),
-        ("xor --sampler joint --steps 2 --posterior 1/2", "no use for --posterior"),
-        ("xor --sampler joint --steps 2 --tilted 1 --free", "no use for windows"),
-        ("xor --sampler joint --steps 2 --tilted 1 --distance kl", "no use for --distance kl"),
-        ("xor --sampler joint --steps 2 --tilted 1 --w x", "--w is 'x'"),
         ("xor --guided 1", "no use for --guided"),
         ("xor --tilted 1 --w 1", "no use for --steps and --w"),
         ("xor --sampler euler --steps 2 --tilted 1", "no grid is chosen"),
