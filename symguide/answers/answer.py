@@ -35,6 +35,7 @@ from symguide.errors import (
     StrengthError,
     SymguideError,
 )
+from symguide.laws.composition import Composition
 from symguide.laws.markov import MarkovLaw
 from symguide.laws.mixture import Problem
 from symguide.laws.products import MixtureLaw, ProductLaw
@@ -86,7 +87,7 @@ class Answer:
 
 def answer(
     problem: Problem,
-    strengths: Sequence[Number | GuidanceSchedule],
+    strengths: Sequence[Number | GuidanceSchedule | Composition],
     fractions: Sequence[Number] = (),
     rule: str = "rate",
     states: bool = False,
@@ -102,7 +103,8 @@ def answer(
         The conditional and unconditional law.
     strengths
         Guidance strengths ``w ≥ −1``, exact; or guidance schedules, see
-        :func:`symguide.answers.in_time.schedule_results`.
+        :func:`symguide.answers.in_time.schedule_results`; or compositions of several conditions, for which functionals
+        speak of the target of the problem, and the tilted law is theirs.
     fractions
         Mask fractions ``u ∈ [0, 1]``, exact; with none, only terminal quantities.
     rule
@@ -137,6 +139,9 @@ def answer(
     schedules = [strength for strength in strengths if isinstance(strength, GuidanceSchedule)]
     if schedules:
         return _in_time(problem, schedules, len(strengths) - len(schedules), fractions, rule, states, path)
+    compositions = [strength for strength in strengths if isinstance(strength, Composition)]
+    if compositions:
+        return _composed(problem, compositions, len(strengths) - len(compositions), fractions, rule, states, path)
     strengths = [read_strength(strength) for strength in strengths]
     tilt, kept = guidance(problem, rule), {} if kept is None else kept
     chains = None if path in ("array", "lumped", "markov") else _small_chains(tilt, strengths, fractions, path, kept)
@@ -190,6 +195,38 @@ def _in_time(
         raise DataError(f"the schedules need different paths: {', '.join(taken)}; ask one by one, or force one of them")
     results = tuple(result for _, results in found for result in results)
     return Answer(problem, rule, taken[0], results, (*problem.notes, *_remarks(results)))
+
+
+def _composed(
+    problem: Problem,
+    compositions: Sequence[Composition],
+    others: int,
+    fractions: Sequence[Number],
+    rule: str,
+    states: bool,
+    path: str | None,
+) -> Answer:
+    """The answers under composed guidance, whose exponents are numbers: any strength is none."""
+    if others:
+        raise StrengthError("strengths and composed conditions in one question have no common path; ask one by one")
+    if path in ("lumped", "markov"):
+        raise DataError(f"path {path!r} knows one condition only; choose exact, symbolic or array")
+    nothing, found, paths = Fraction(0), [], set()
+    for composition in compositions:
+        tilt, kept = composition.tilt(problem, rule), {}
+        chains = None if path == "array" else _small_chains(tilt, [nothing], fractions, path, kept)
+        taken = "array" if chains is None else _choose(problem, chains, [nothing], fractions, states, path, kept)
+        if chains is None or taken not in ("exact", "symbolic"):
+            taken = "array"
+            results = array_results(problem, tilt, lattice(tilt), nothing, fractions, states)
+        else:
+            results = exact_results(problem, tilt, chains[nothing], nothing, fractions, states, taken)
+        found += [replace(result, w=composition) for result in results]
+        paths.add(taken)
+    if len(paths) > 1:
+        raise DataError(f"the compositions need different paths: {', '.join(sorted(paths))}; ask one by one")
+    results = tuple(found)
+    return Answer(problem, rule, paths.pop(), results, (*problem.notes, *_remarks(results)))
 
 
 def _by_strength(

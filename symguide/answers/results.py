@@ -21,6 +21,7 @@ from symguide.chains.functionals import (
 )
 from symguide.closed_forms.compiled import enclose
 from symguide.errors import DataError, InfiniteValueError, NotExactError
+from symguide.laws.composition import Composition
 from symguide.laws.law import Context
 from symguide.laws.mixture import Problem
 from symguide.numbers.arithmetic import RATIONAL, SYMBOLIC
@@ -66,7 +67,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answers at one strength ``w``, or under one guidance schedule, and, where given, one mask fraction ``u``.
+    """The answers at one strength ``w``, or what stands in its place, and, where given, at one mask fraction ``u``.
 
     ``terminal`` is the law sampled as ``u → 0``, ``states`` the law at ``u``; ``functionals`` are of the terminal law
     and are ``None`` where they do not exist (a posterior of a pair) or are infinite.
@@ -84,7 +85,7 @@ class Result:
     Quantity(value=0.0, exact=Fraction(0, 1))
     """
 
-    w: Number | GuidanceSchedule
+    w: Number | GuidanceSchedule | Composition
     u: Number | None
     tv: Quantity | None
     log_tv: float | None

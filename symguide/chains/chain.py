@@ -126,13 +126,19 @@ class Chain(Generic[V]):
     @cached_property
     def is_rational(self) -> bool:
         """Whether the exponential sums of the chain have rational coefficients and bases only."""
-        numbers = (part for rate in self.exit_rates for pair in rate.terms for part in pair)  # pyright: ignore[reportAttributeAccessIssue]
-        return all(isinstance(part, Fraction) for part in numbers)
+        return all(isinstance(part, Fraction) for each in self._sums for pair in each.terms for part in pair)
 
     @cached_property
     def is_exact(self) -> bool:
         """Whether no float stands in the exponential sums of the chain."""
-        return all(rate.is_exact for rate in self.exit_rates)  # pyright: ignore[reportAttributeAccessIssue]
+        return all(each.is_exact for each in self._sums)
+
+    @cached_property
+    def _sums(self) -> frozenset[ExpSum]:
+        """The exponential sums that rates are made of: normalised ones are quotients, whose exit rates say nothing."""
+        rates: set[Any] = {*self.exit_rates, *(reveal.rate for reveals in self.incoming for reveal in reveals)}
+        parts = ((rate.numerator, rate.denominator) if isinstance(rate, Quotient) else (rate,) for rate in rates)
+        return frozenset(part for pair in parts for part in pair)
 
     def exit_rate(self, state: int) -> V:
         """``Λ(x)``."""

@@ -13,6 +13,7 @@ from symguide.numbers.numeral import read_numeral, shortened
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from symguide.laws.composition import Composition
     from symguide.laws.law import Context
     from symguide.laws.mixture import Problem
     from symguide.numbers.number import Number
@@ -23,6 +24,7 @@ __all__ = [
     "SEVERAL",
     "Moments",
     "at_least_one",
+    "composition_of",
     "context_of",
     "digits_of",
     "gather",
@@ -108,6 +110,16 @@ def required_strengths(given: Sequence[str]) -> list[Fraction]:
     if not given:
         raise StrengthError("--w is missing, so no chain is meant; give one or more strengths, such as --w 0 1 3")
     return strengths_of(given)
+
+
+def composition_of(conditions: Sequence[str], w: Sequence[str], schedule: str | None) -> Composition:
+    """Several conditions, each with its strength."""
+    if w or schedule is not None:
+        other = "--w" if w else "--guidance-schedule"
+        raise StrengthError(f"--condition and {other} both say how strongly to guide; give one of them")
+    from symguide.laws.composition import Composition
+
+    return Composition.parse(conditions)
 
 
 def guidance_of(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from symguide.answers.answer import Answer, Quantity, Result
     from symguide.asymptotics.regime import Regime
     from symguide.evidence import Evidence
+    from symguide.laws.composition import Composition
     from symguide.laws.law import Context
     from symguide.numbers.number import Number
     from symguide.proofs.derivation import Outcome, Proof
@@ -47,11 +48,16 @@ def law_document(law: Mapping[Context, Quantity], top: int | None = None) -> lis
     return [{"tokens": list(x), "probability": quantity_document(q)} for x, q in law.items() if x in kept]
 
 
-def strength_document(w: Number | GuidanceSchedule) -> dict[str, Any]:
-    """A strength; under a guidance schedule ``w`` is null, and what was asked for stands beside it."""
+def strength_document(w: Number | GuidanceSchedule | Composition) -> dict[str, Any]:
+    """A strength; for a guidance schedule or several conditions ``w`` is null, and these stand beside it."""
+    from symguide.laws.composition import Composition
     from symguide.schedules.guidance_schedule import GuidanceSchedule
 
-    return {"w": None, "guidance_schedule": str(w)} if isinstance(w, GuidanceSchedule) else {"w": str(w)}
+    if isinstance(w, GuidanceSchedule):
+        return {"w": None, "guidance_schedule": str(w)}
+    if isinstance(w, Composition):
+        return {"w": None, "conditions": {name: str(strength) for name, strength in w.conditions}}
+    return {"w": str(w)}
 
 
 def _result(result: Result, time: Number | None, top: int | None) -> dict[str, Any]:

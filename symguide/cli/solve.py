@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from symguide.cli.arguments import at_least_one, guidance_of, moments_of, problem_of
+from symguide.cli.arguments import at_least_one, composition_of, guidance_of, moments_of, problem_of
 from symguide.cli.machine import answer_document
 from symguide.cli.outputs import busy, otherwise, say, write_json
 from symguide.cli.parameters import (
@@ -32,6 +33,12 @@ __all__ = ["solve_command"]
     PROBLEM,
     W,
     GUIDANCE,
+    option(
+        "--condition",
+        metavar="CLASS:W",
+        multiple=True,
+        help="Several conditions instead of --w: once for each; below -1 a condition repels.",
+    ),
     U,
     T,
     NOISE,
@@ -48,6 +55,7 @@ def solve_command(
     problem: str,
     w: Sequence[str],
     guidance_schedule: str | None,
+    condition: Sequence[str],
     u: Sequence[str],
     t: Sequence[str],
     noise: str | None,
@@ -65,7 +73,11 @@ def solve_command(
     The terminal law, how far the chain is from it at the mask fractions --u (or times --t), and functionals of it.
     Arithmetic is exact where the size allows.
     """
-    strengths = guidance_of(w, guidance_schedule, noise, horizon)
+    strengths: Sequence[Any] = (
+        [composition_of(condition, w, guidance_schedule)]
+        if condition
+        else guidance_of(w, guidance_schedule, noise, horizon)
+    )
     if exact and floats:
         raise DataError("--exact and --float contradict each other; give one of them, or none")
     count = None if top is None else at_least_one("--top", top)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from symguide.answers.answer import PATHS, Answer, Quantity, Result
 from symguide.display.tables import Column, side_by_side, token_text
+from symguide.laws.composition import Composition
 from symguide.laws.law import Context
 from symguide.laws.mixture import Problem
 from symguide.numbers.number import Number
@@ -61,7 +62,7 @@ def answer_tables(answer: Answer, times: Sequence[Number], top: int | None, widt
     >>> [str(part) for part in tables.renderables if isinstance(part, Text)][:2]
     ['Terminal law   × relative to p(x|z)', 'Distance to the terminal law   TV(P(u), P(0))']
     """
-    by_strength: dict[Number | GuidanceSchedule, list[Result]] = {}
+    by_strength: dict[Number | GuidanceSchedule | Composition, list[Result]] = {}
     for result in answer.results:
         by_strength.setdefault(result.w, []).append(result)
     first = [results[0] for results in by_strength.values()]
@@ -162,9 +163,7 @@ def _changes(problem: Problem, results: Sequence[Result], width: int) -> list[Re
     guided = [result for result in results if result.w != 0]
     if not guided:
         return []
-    strongest = max(
-        guided, key=lambda result: abs(result.w.mean if isinstance(result.w, GuidanceSchedule) else result.w)
-    )
+    strongest = max(guided, key=_size)
     everything = {*strongest.terminal, *(x for result in results for x in result.terminal)}
     moved = {x: (q.value if (q := strongest.terminal.get(x)) else 0.0) - _plain(problem, x) for x in everything}
     ordered = sorted(moved, key=lambda x: (-moved[x], x))
@@ -188,7 +187,9 @@ def _changes(problem: Problem, results: Sequence[Result], width: int) -> list[Re
 
 
 def _size(result: Result) -> Any:
-    """``|w|``, of the mean strength where guidance varies in time."""
+    """``|w|``: of the mean strength where guidance varies in time, of the strongest condition of several."""
+    if isinstance(result.w, Composition):
+        return max(abs(strength) for _, strength in result.w.conditions)
     return abs(result.w.mean if isinstance(result.w, GuidanceSchedule) else result.w)
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from symguide.answers.answer import PATHS, Quantity, Result, answer, read_fraction
 from symguide.answers.results import FUNCTIONALS, nearest
 from symguide.errors import DataError, SymguideError
+from symguide.laws.composition import Composition
 from symguide.laws.mixture import Problem
 from symguide.laws.rules import RULES
 from symguide.laws.strength import read_strength
@@ -308,6 +309,7 @@ def _rows(task: _Task, w: Number | GuidanceSchedule) -> list[dict[str, str | flo
 
 
 def _row(task: _Task, path: str, notes: Sequence[str], result: Result, moment: Moment) -> dict[str, str | float | None]:
+    assert not isinstance(result.w, Composition), "sweeps have one condition"
     quantities: dict[str, Quantity | None] = {"tv": result.tv, "dead": result.dead, **result.functionals}
     row: dict[str, str | float | None] = {
         "key": task.key(result.w, moment),
