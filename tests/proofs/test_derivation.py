@@ -97,6 +97,7 @@ def test_catalogue() -> None:
         "joint normalisation",
         "large guidance",
         "monotonicity",
+        "not monotone",
         "published row",
         "regions",
         "renyi divergence",

@@ -1,0 +1,540 @@
+"""Several tokens: stronger guidance may lower the posterior and slow the chain down, and what stays true all the same.
+
+For one token ``E[log p(z|X)]`` rises and ``E[1/p(z|X)]`` falls in ``w``. For two tokens neither is so: a first token
+that most speaks for the class may lead to a point shared with another class, and to a context in which guidance has no
+more to say. What stays for every ``D`` and ``w ≥ 0`` is ``E[p(z|X)] ≥ p(z)`` and ``E[log p(z|X)] ≥ log p(z)``, and to
+first order at ``w = 0`` a sum of covariances, the same under both rules.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import flint
+from sympy import Function, Ge, Gt, Integer, Lambda, Mul, Rational, Sum, factorrat, log
+
+from symguide.chains.chain import guided_chain
+from symguide.chains.expansion import expand
+from symguide.chains.functionals import class_posterior, last_reveal, posterior, reciprocal_posterior, terminal_law
+from symguide.evidence import Evidence, Verdict
+from symguide.instances.datasets import load
+from symguide.laws.mixture import ClassMixture, Problem
+from symguide.laws.tilt import guidance
+from symguide.numbers.arithmetic import BALLS, RATIONAL, SYMBOLIC
+from symguide.numbers.number import to_sympy
+from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.identities import Meaning, equal, identities, rises, values
+from symguide.proofs.lemmas import LAWS, given_class, given_none, i, intensity, missing, over_tokens, r, v
+from symguide.proofs.meaning import powers
+from symguide.symbols import s, symbol, u, w
+
+# --- the data ---------------------------------------------------------------------------------------------------------
+
+SHARED, PRIVATE = (0, 1), (1, 1)
+SOFT = Fraction(1, 1000)
+
+
+@lru_cache
+def decoy(soft: Fraction = Fraction(0)) -> Problem:
+    """A class on a shared and a private point; the token ``0`` speaks for it, and leads to the shared one.
+
+    With ``soft`` the class has that probability at the two other points too, so that it excludes none.
+    """
+    half = Fraction(1, 2) - soft
+    target = {SHARED: half, PRIVATE: half} | ({(1, 2): soft, (2, 1): soft} if soft else {})
+    other = {SHARED: "1/12", (1, 2): "1/2", (2, 1): "5/12"}
+    return ClassMixture.of(3, 2, {"z": ("1/7", target), "other": ("6/7", other)}, name="decoy").problem("z")
+
+
+# --- the words of the proof -------------------------------------------------------------------------------------------
+
+a, c = symbol("a", positive=True), symbol("c", positive=True)
+LETTERS: Mapping[int, Any] = {2: a, 7: a**2 * c}
+"""``2^w = a`` and ``7^w = 4^w (7/4)^w = a² c``: in these letters all rates of the example are rational."""
+GUIDED: Mapping[Any, Any] = {a: 1 + symbol("alpha", positive=True), c: 1 + symbol("gamma", positive=True)}
+"""``w > 0``: ``2^w > 1`` and ``(7/4)^w > 1``."""
+
+private, slow_private = (Function(name, positive=True) for name in ("P", "P^{n}"))
+shared, slow_shared = (Function(name, positive=True) for name in ("S", "S^{n}"))
+gap, slow_gap = Function("g", real=True), Function("g^{n}", real=True)
+mean, slow_mean = Function("E", positive=True), Function("E^{n}", positive=True)
+reciprocal, slow_reciprocal = Function("H", positive=True), Function("H^{n}", positive=True)
+logarithm, slow_logarithm = Function("L", real=True), Function("L^{n}", real=True)
+time, left, soft_reciprocal = (Function(name, positive=True) for name in ("M", "TV", "H^{s}"))
+slope, slow_slope = symbol("P'", real=True), symbol("P^{n}'", real=True)
+token_posterior: Any = Function("pi", positive=True)
+
+
+@lru_cache
+def ends(rule: str) -> tuple[Any, Any]:
+    """The probabilities of the shared and the private point in the letters ``a = 2^w``, ``c = (7/4)^w``."""
+    law = terminal_law(guided_chain(guidance(decoy(), rule)).over(SYMBOLIC, w))
+
+    def lettered(power: Any) -> Any:
+        return Mul(*(LETTERS[prime] ** count for prime, count in factorrat(power.base).items()))
+
+    found = (law[x].replace(lambda part: part.is_Pow and part.exp == w, lettered) for x in (SHARED, PRIVATE))
+    first, second = found
+    return first, second
+
+
+def in_strength(form: Any) -> Any:
+    """The letters read as powers."""
+    return form.xreplace({a: Integer(2) ** w, c: Rational(7, 4) ** w})
+
+
+SEVEN = equal(Integer(7) ** w, in_strength(LETTERS[7]))
+WHOLE = 1 + 2 * c + a * c
+P = equal(private(a, c), (1 + 2 * a * c / (1 + a)) / WHOLE)
+S = equal(shared(a, c), (a * c + 2 * c / (1 + a)) / WHOLE)
+SLOW_P = equal(slow_private(a, c), (1 / (1 + a * c) + a / (1 + a)) / 2)
+SLOW_S = equal(slow_shared(a, c), (a * c / (1 + a * c) + 1 / (1 + a)) / 2)
+GAP = equal(gap(a, c), ((c - 1) * (a * (a - 1) + 2) + (a - 1) ** 2) / ((1 + a) * WHOLE))
+SLOW_GAP = equal(slow_gap(a, c), a * (c - 1) / ((1 + a) * (1 + a * c)))
+LARGER = Ge(Integer(2) ** w, 1, evaluate=False), Ge(Rational(7, 4) ** w, 1, evaluate=False)
+AHEAD, SLOW_AHEAD = Gt(gap(a, c), 0, evaluate=False), Gt(slow_gap(a, c), 0, evaluate=False)
+MEANS = (
+    *(equal(f(a, c), Rational(3, 4) - g(a, c) / 4) for f, g in ((mean, gap), (slow_mean, slow_gap))),
+    *(equal(f(a, c), Rational(3, 2) + g(a, c) / 2) for f, g in ((reciprocal, gap), (slow_reciprocal, slow_gap))),
+    *(equal(f(a, c), -(1 + g(a, c)) * log(2) / 2) for f, g in ((logarithm, gap), (slow_logarithm, slow_gap))),
+)
+VANISHES = Ge(3 / a, private(a, c), evaluate=False)
+SLOPES = equal(slope, -log(Rational(7, 4)) / 8), equal(slow_slope, -log(Rational(7, 4)) / 8)
+TIMES = (
+    equal(time(2), Rational(58341, 75950)),
+    equal(time(3), Rational(17850529, 21571956)),
+    Gt(time(3), time(2), evaluate=False),
+)
+TAIL = Rational(1, 2**16)
+SURVIVALS = (
+    Gt(3 * TAIL / 5, left(1), evaluate=False),
+    Gt(left(2), 7 * TAIL / 10, evaluate=False),
+    Gt(left(2), left(1), evaluate=False),
+)
+SOFTENED = (
+    equal(soft_reciprocal(0), 7),
+    Gt(Rational(8, 5), soft_reciprocal(1), evaluate=False),
+    Gt(soft_reciprocal(2), Rational(5, 3), evaluate=False),
+    Gt(soft_reciprocal(2), soft_reciprocal(1), evaluate=False),
+)
+
+# What stays: points x = 1, …, n of the terminal law h with posteriors π(x), and the class prior.
+n, x = symbol("n", integer=True, positive=True), symbol("x", integer=True, positive=True)
+prior: Any = symbol("p(z)", positive=True)
+law, pi = Function("h", positive=True), Function("pi", positive=True)
+chi: Any = Function("chi", real=True)
+t: Any = symbol("t", positive=True)
+mean_posterior, mean_reciprocal = symbol("E", positive=True), symbol("H", positive=True)
+mean_log = symbol("L", real=True)
+TANGENT = Lambda(t, t - 1 - log(t))
+BELOW = Ge(chi(t), 0, evaluate=False)
+
+
+def over_points(form: Any) -> Any:
+    return Sum(form, (x, 1, n))
+
+
+SPREAD = over_points(law(x) * (pi(x) - prior) ** 2 / pi(x))
+JENSEN = equal(mean_posterior, prior + prior * (1 - prior * mean_reciprocal) + SPREAD)
+LOG_JENSEN = equal(mean_log, log(prior) + 1 - prior * mean_reciprocal + over_points(law(x) * chi(prior / pi(x))))
+AT_LEAST = (
+    Ge(mean_posterior, prior + prior * (1 - prior * mean_reciprocal), evaluate=False),
+    Ge(mean_log, log(prior) + 1 - prior * mean_reciprocal, evaluate=False),
+)
+
+ABOVE_PRIOR = Ge(mean_posterior, prior, evaluate=False), Ge(mean_log, log(prior), evaluate=False)
+
+# First order: a context with k masks. What is expected from it is G + G'w, from its successors F + F'w, up to O(w^2).
+k: Any = symbol("k", integer=True, positive=True)
+here, here_slope, posterior_here = symbol("G", real=True), symbol("G'", real=True), symbol("pi", positive=True)
+ahead, ahead_slope = Function("F_", real=True), Function("F'_", real=True)
+falls: Any = Function("f_", nonnegative=True)
+covariance, divergence = Function("C_", real=True), Function("KL_", real=True)
+balance, slow_balance = symbol("B'", real=True), symbol("B^{n}'", real=True)
+RATIO = given_class(i, v) / given_none(i, v)
+CHANGE = ahead(i, v) + w * ahead_slope(i, v) - here - w * here_slope
+
+
+def over_positions(form: Any) -> Any:
+    return Sum(form, (i, 1, k))
+
+
+def at_zero(form: Any) -> Any:
+    """The derivative at ``w = 0``."""
+    return form.diff(w).subs(w, 0)
+
+
+COVARIANCE = over_tokens(given_class(i, v) * (ahead(i, v) - here) * log(RATIO))
+CENTRED = equal(covariance(i), over_tokens(given_class(i, v) * (ahead(i, v) - here) * (log(RATIO) - divergence(i))))
+MOVED = over_positions(over_tokens(given_class(i, v) * ahead_slope(i, v))) - k * here_slope
+FIRST_ORDER = tuple(equal(rule, MOVED + over_positions(covariance(i))) for rule in (balance, slow_balance))
+SIGNED = equal(covariance(i), -over_tokens(given_class(i, v) * (chi(1 / RATIO) + chi(RATIO) / RATIO)) / posterior_here)
+OPPOSED = Ge(0, covariance(i), evaluate=False)
+FALLING = Ge(0, here_slope, evaluate=False)
+
+# --- the proof --------------------------------------------------------------------------------------------------------
+
+
+def derivation() -> Derivation:
+    """The theorem with its proof."""
+    return Derivation(
+        name="not monotone",
+        title="Several tokens: more guidance may lower the posterior, and may unmask more slowly",
+        claim=Claim(
+            r"There are data of two tokens on which, for every $w > 0$ and under both rules, $E[p(z \mid X)]$ and "
+            r"$L = E[\ln p(z \mid X)]$ are below, and $H = E[1/p(z \mid X)]$ above, what they are without guidance: "
+            r"below, $g, g^n > 0$. Under the raw rule strong guidance gives up the private point of the class for the "
+            r"shared one, and there the mean time $M(w)$ of the last reveal and $\mathrm{TV}$ at $u = 2^{-16}$ rise "
+            r"from some strengths to larger ones. Where the class excludes no point $H$ may rise as well, but not "
+            r"above its value at $w = 0$. For every $D$ and all data, if $H \leq 1/p(z)$, as for $w \geq 0$, then "
+            r"$E[p(z \mid X)] \geq p(z)$ and $L \geq \ln p(z)$. To first order at $w = 0$ both rules move all "
+            r"expectations alike, by sums of the covariances $C_i$; and these are not positive for $1/p(z \mid X)$ "
+            r"where the class excludes no token.",
+            (
+                *(AHEAD, SLOW_AHEAD, *MEANS, VANISHES, *SLOPES, TIMES[-1], SURVIVALS[-1], SOFTENED[0], SOFTENED[-1]),
+                *(*ABOVE_PRIOR, *FIRST_ORDER, OPPOSED, FALLING),
+            ),
+        ),
+        assumptions=(
+            r"In the data $N = 3$ and $D = 2$: the class, of prior $\frac{1}{7}$, is uniform on $(0,1)$ and $(1,1)$; "
+            r"another has the probabilities $\frac{1}{12}$, $\frac{1}{2}$, $\frac{5}{12}$ at $(0,1)$, $(1,2)$, $(2,1)$. "
+            r"$P$, $S$ are the terminal probabilities of $(1,1)$, $(0,1)$ under the raw rule, $P^n$, $S^n$ under the "
+            r"normalised one, as functions of $a = 2^w$ and $c = (7/4)^w$; $g = S - P$ and $g^n = S^n - P^n$.",
+            r"In the general part any number of positions and tokens; $w \geq 0$ for $H \leq 1/p(z)$, which is shown "
+            r"under `drift'.",
+        ),
+        steps=(*_ends(), *_posteriors(), *_paces(), *_bounds(), *_first_order()),
+        citations=("He2025", "Nisonoff2024", "Rojas2025"),
+        instances=(
+            *(
+                bounded(name, rule)
+                for name in ("squares-overlap", "slower-sampling")
+                for rule in ("rate", "normalised")
+            ),
+            along("rate"),
+            along("normalised"),
+        ),
+    )
+
+
+def _letters() -> Meaning:
+    """The names as what the chain gives, and expectations as sums over the two points."""
+    first, second = (to_sympy(posteriors()[token_posterior(*point)]) for point in (SHARED, PRIVATE))
+    bodies: dict[Any, Any] = {}
+    for rule, names in (
+        ("rate", (shared, private, gap, mean, reciprocal, logarithm)),
+        ("normalised", (slow_shared, slow_private, slow_gap, slow_mean, slow_reciprocal, slow_logarithm)),
+    ):
+        at_shared, at_private = ends(rule)
+        means = (at_shared * f(first) + at_private * f(second) for f in (lambda p: p, lambda p: 1 / p, log))
+        bodies |= dict(zip(names, (at_shared, at_private, at_shared - at_private, *means), strict=True))
+    return Meaning(functions={name: Lambda((a, c), body) for name, body in bodies.items()})
+
+
+def posteriors() -> dict[Any, Any]:
+    """``p(z|x)`` at the two points, in rational numbers."""
+    law = terminal_law(guided_chain(guidance(decoy())).over(RATIONAL, Fraction(0)))
+    return {
+        token_posterior(*point): to_sympy(found)
+        for point, found in zip(law.states, class_posterior(law, decoy()), strict=True)
+    }
+
+
+def _ends() -> tuple[Step, ...]:
+    words = _letters()
+    closed = Meaning(domain=GUIDED, example={**words.functions, a: Integer(2), c: Rational(7, 4)})
+    return (
+        Step(
+            "where the chain ends",
+            r"The terminal laws of the data are, under the raw and under the normalised rule,",
+            (SEVEN, P, S, SLOW_P, SLOW_S),
+            r"The chain of the data with $w$ open; its rates are products of powers of $2^w = a$ and $7^w = a^2 c$.",
+            identities(words),
+        ),
+        Step(
+            "powers that rise",
+            r"For $w \geq 0$ both letters are at least one, for $w > 0$ larger:",
+            LARGER,
+            r"They begin at $1$ and have positive slopes.",
+            rises(w, 0, meaning=Meaning(domain={w: symbol("w", nonnegative=True)})),
+        ),
+        Step(
+            "the shared point is ahead",
+            "The shared point is ahead of the private one by",
+            (GAP, SLOW_GAP),
+            "Both sides are multiplied out.",
+            identities(words),
+        ),
+        Step(
+            "at every strength",
+            r"For $w > 0$ this is positive; for $w = 0$, $a = c = 1$, it is zero:",
+            (AHEAD, SLOW_AHEAD),
+            r"$a > 1$ and $c > 1$.",
+            identities(closed),
+            given=(GAP, SLOW_GAP),
+        ),
+        Step(
+            "the private point is given up",
+            r"For $w > 0$, under the raw rule, the private point keeps no more than",
+            (VANISHES,),
+            r"$a > 1$ and $c > 1$.",
+            identities(closed),
+            given=(P,),
+        ),
+    )
+
+
+def paces(*strengths: int) -> dict[Any, Any]:
+    """Mean times of the last reveal, and ``TV`` at ``u = 2^{−16}`` where powers of ``u`` are rational there."""
+    chain = guided_chain(guidance(decoy()))
+    found: dict[Any, Any] = {}
+    for strength in strengths:
+        found[time(strength)] = to_sympy(last_reveal(chain.over(RATIONAL, Fraction(strength))).mean)
+        tail = expand(chain.over(SYMBOLIC, Integer(strength))).survival(s)
+        found[left(strength)] = powers(tail).subs(u, TAIL)
+    return found
+
+
+def softened() -> dict[Any, Any]:
+    """``E[1/p(z|X)]`` where the class has a little probability at every point, in rational numbers."""
+    problem = decoy(SOFT)
+    chain = guided_chain(guidance(problem))
+    return {
+        soft_reciprocal(j): to_sympy(reciprocal_posterior(terminal_law(chain.over(RATIONAL, Fraction(j))), problem))
+        for j in range(3)
+    }
+
+
+def _posteriors() -> tuple[Step, ...]:
+    words = _letters()
+    by_strength = {
+        name: at_zero(in_strength(ends(rule)[1])) for name, rule in ((slope, "rate"), (slow_slope, "normalised"))
+    }
+    return (
+        Step(
+            "posteriors",
+            r"With $\pi(x) = p(z \mid x)$ the two points have",
+            (equal(token_posterior(*SHARED), Rational(1, 2)), equal(token_posterior(*PRIVATE), Integer(1))),
+            "Bayes' rule.",
+            values(posteriors),
+        ),
+        Step(
+            "what guidance does to them",
+            r"Therefore, with $E = E[p(z \mid X)]$, $H = E[1/p(z \mid X)]$, $L = E[\ln p(z \mid X)]$,",
+            MEANS,
+            r"Sums over the two points, with $S + P = 1$. So for $w > 0$ both $E$ and $L$ are smaller than at $w = 0$, "
+            r"and $H$ is larger; under the raw rule $g = 1 - 2P$ tends to one.",
+            identities(words),
+        ),
+        Step(
+            "slope without guidance",
+            r"The probabilities of the private point have at $w = 0$ the derivatives",
+            SLOPES,
+            r"So for small $w$ of either sign the posterior falls in $w$.",
+            identities(Meaning(rules=by_strength)),
+        ),
+        Step(
+            "no point excluded",
+            r"Let the class have the probability $\frac{1}{1000}$ at each of $(1,2)$, $(2,1)$ and $\frac{499}{1000}$ at "
+            r"each of the others, so that it excludes no point. Then $H^s(w) = E[1/p(z \mid X)]$ under the raw rule has",
+            SOFTENED,
+            r"Exact rational arithmetic over the chain. At $w = 0$ it is $1/p(z)$, so it falls first and rises then.",
+            values(softened),
+        ),
+    )
+
+
+def _paces() -> tuple[Step, ...]:
+    return (
+        Step(
+            "the mean time rises",
+            r"Under the raw rule the mean time of the last reveal on the clock $s$ is",
+            TIMES,
+            r"Exact rational arithmetic over the chain. More guidance leads to the context $(0, -)$ more often, whose "
+            r"one token is known: it is revealed at the rate one at every strength.",
+            values(lambda: paces(2, 3)),
+        ),
+        Step(
+            "survival rises",
+            r"And at $u = 2^{-16}$",
+            SURVIVALS,
+            r"Exit rates are in $\frac{1}{16}\mathbb{Z}$ there, so $\mathrm{TV}$ is a rational number. For small $u$ it "
+            r"is nearly $u\, q_1(0)/(Z_1 + Z_2 - 1)$, what is left in the context $(0, -)$.",
+            values(lambda: paces(1, 2)),
+        ),
+        Step(
+            "strengths below zero",
+            r"In any context, with $R_i$ the probability under $p_i$ of the tokens that the class excludes, $w = -1$ has "
+            r"the position rate",
+            (equal(over_tokens(intensity(i, v, Integer(-1))), 1 - missing(i)),),
+            r"$q_i = p_i$ there. Where the class excludes no token it is one, as at $w = 0$, so that $\mathrm{TV}$ and the "
+            r"mean time tend to the same as $w \to -1$ and as $w \to 0$. Between them they are not smaller, as is shown "
+            r"under `domination': they do not fall in $w$ on $-1 < w \leq 0$ unless they are constant.",
+            identities(Meaning(sums={1 - missing(i): over_tokens(given_none(i, v))}, example=LAWS)),
+        ),
+    )
+
+
+def _bounds() -> tuple[Step, ...]:
+    words = Meaning(
+        functions={chi: TANGENT},
+        rules={
+            mean_posterior: over_points(law(x) * pi(x)),
+            mean_reciprocal: over_points(law(x) / pi(x)),
+            mean_log: over_points(law(x) * log(pi(x))),
+        },
+        sums={Integer(1): over_points(law(x))},
+        example={law: Lambda(x, x / Integer(6)), pi: Lambda(x, x / Integer(5)), n: Integer(3)},
+    )
+    closed = Meaning(example={**words.example, chi: TANGENT, prior: Rational(1, 4)} | dict(words.rules))
+    return (
+        Step(
+            "a logarithm and its tangent",
+            r"With $\chi(t) = t - 1 - \ln t$,",
+            (BELOW,),
+            r"Value and slope are zero at $t = 1$, and the second derivative is $t^{-2}$.",
+            rises(t, 1, order=2, meaning=Meaning(functions={chi: TANGENT})),
+        ),
+        Step(
+            "means and the mean reciprocal",
+            r"Let $h$ be any law of points $x = 1, \ldots, n$ with posteriors $\pi(x) > 0$, and $E$, $H$, $L$ the means "
+            r"of $\pi$, $1/\pi$, $\ln \pi$. Then",
+            (JENSEN, LOG_JENSEN),
+            r"Both sides are multiplied out, with $\sum_x h(x) = 1$.",
+            identities(words),
+        ),
+        Step(
+            "so they are bounded below",
+            r"Hence, for every $D$,",
+            AT_LEAST,
+            r"Sums of what is not negative.",
+            identities(closed),
+            given=(JENSEN, LOG_JENSEN, BELOW),
+        ),
+        Step(
+            "with the drift",
+            r"Where $H \leq 1/p(z)$, as for $w \geq 0$, therefore",
+            ABOVE_PRIOR,
+            r"$p(z) H \leq 1$.",
+            identities(
+                replace(closed, domain={mean_reciprocal: 1 / (prior * (1 + symbol("epsilon", nonnegative=True)))})
+            ),
+            given=AT_LEAST,
+        ),
+    )
+
+
+def _first_order() -> tuple[Step, ...]:
+    rate = over_tokens(intensity(i, v))
+    laws = {**LAWS, given_none: Lambda((i, v), (3 - v) / Integer(6))}
+    certain = over_tokens(given_class(i, v))
+    words = Meaning(
+        functions={covariance: Lambda(i, COVARIANCE)},
+        rules={
+            balance: at_zero(over_positions(over_tokens(intensity(i, v) * CHANGE))),
+            slow_balance: at_zero(over_positions(over_tokens(intensity(i, v) * CHANGE) / rate)),
+        },
+        totals=((over_tokens(given_class(i, v) * ahead(i, v)), here), (certain, Integer(1))),
+        example={
+            **laws,
+            ahead: Lambda((i, v), 2 * laws[given_none](i, v) / laws[given_class](i, v)),
+            here: Integer(2),
+        },
+    )
+    signed = Meaning(
+        functions={
+            covariance: Lambda(
+                i, COVARIANCE.replace(ahead, lambda *_: 1 / (posterior_here * RATIO)).subs(here, 1 / posterior_here)
+            ),
+            chi: TANGENT,
+        },
+        example=laws,
+    )
+    slopes = Meaning(
+        rules={here_slope: over_positions(covariance(i) - over_tokens(given_class(i, v) * falls(i, v))) / k},
+        example={**laws, falls: Lambda((i, v), v + i), covariance: Lambda(i, -Rational(1, 3))},
+    )
+    return (
+        Step(
+            "a reveal, to first order",
+            r"In a context with $k$ masks let $G + G' w$ be what is expected of some $f(X)$, and $F_i(v) + F'_i(v) w$ the "
+            r"same after $v$ is revealed at $i$, up to $O(w^2)$. What the generator makes of it, $\sum_i \sum_v q_i(v) "
+            r"(F - G)$ under the raw rule, with $q_i/\lambda_i$ under the normalised one, is zero. Its slopes at $w = 0$ "
+            r"are",
+            (CENTRED, *FIRST_ORDER),
+            r"$G = \sum_v p^z_i(v) F_i(v)$ at every $i$, as $G$ is a conditional expectation under $p(\cdot \mid z)$. "
+            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k G' = "
+            r"\sum_i \sum_v p^z_i F'_i + \sum_i C_i$ under both rules.",
+            identities(words),
+        ),
+        Step(
+            "the reciprocal posterior",
+            r"Where $p_i$ has no token that the class excludes, $f = 1/p(z \mid X)$ has $G = 1/\pi$ and $F_i = p_i/(\pi "
+            r"p^z_i)$, with $\pi = p(z \mid x_S)$, and",
+            (SIGNED,),
+            r"$(1 - 1/r) \ln r = \chi(1/r) + \chi(r)/r$.",
+            identities(signed),
+        ),
+        Step(
+            "has no positive covariance",
+            "So",
+            (OPPOSED,),
+            r"$\chi \geq 0$.",
+            identities(Meaning(example={**signed.example, **signed.functions})),
+            given=(SIGNED, BELOW),
+        ),
+        Step(
+            "and no positive slope",
+            r"By induction on the number of masks, with $F'_i = -f_i \leq 0$ after one reveal,",
+            (FALLING,),
+            r"Where nothing is masked $G' = 0$; and $k G'$ is a sum of what is not positive.",
+            identities(slopes),
+            given=(OPPOSED,),
+        ),
+    )
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+def bounded(name: str, rule: str) -> Instance:
+    """``E[p(z|X)] ≥ p(z)`` on a built-in problem, in rational numbers."""
+
+    def check(digits: int) -> Sequence[Evidence]:
+        problem = load(name)
+        chain = guided_chain(guidance(problem, rule))
+        found = []
+        for strength in map(Fraction, range(4)):
+            value = posterior(terminal_law(chain.over(RATIONAL, strength)), problem)
+            held = value >= problem.prior
+            found.append(Evidence(f"w = {strength}", Verdict.PROVED if held else Verdict.REFUTED, str(value)))
+        return found
+
+    return Instance(f"{name}, {rule}", check)
+
+
+def along(rule: str) -> Instance:
+    """The data at strengths between the integers, in balls: ``E[p(z|X)] < 3/4``, and under the raw rule ``TV``."""
+
+    def check(digits: int) -> Sequence[Evidence]:
+        chain = guided_chain(guidance(decoy(), rule))
+        found = []
+        with flint.ctx.workdps(digits):
+            for strength in map(Fraction, ("1/100", "1/2", "5/2", "20")):
+                value = posterior(terminal_law(chain.over(BALLS, strength)), decoy())
+                held = value < BALLS.number(Fraction(3, 4))
+                found.append(Evidence(f"w = {strength}", Verdict.ENCLOSED if held else Verdict.REFUTED, str(value)))
+            if rule == "rate":
+                lower, upper = (
+                    expand(chain.over(BALLS, Fraction(j))).survival(BALLS.number(Fraction(2)).log()) for j in (2, 3)
+                )
+                held = lower < upper
+                seen = f"{lower.str(8, radius=False)} < {upper.str(8, radius=False)}"
+                found.append(
+                    Evidence("TV at u = 1/2, w = 2 and 3", Verdict.ENCLOSED if held else Verdict.REFUTED, seen)
+                )
+        return found
+
+    return Instance(f"decoy, {rule}", check)
