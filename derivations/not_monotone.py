@@ -22,11 +22,11 @@ from symguide.evidence import Evidence, Verdict
 from symguide.instances.datasets import load
 from symguide.laws.mixture import ClassMixture, Problem
 from symguide.laws.tilt import guidance
-from symguide.numbers.arithmetic import BALLS, RATIONAL, SYMBOLIC
+from symguide.numbers.arithmetic import BALLS, FLOATS, RATIONAL, SYMBOLIC
 from symguide.numbers.number import to_sympy
-from symguide.proofs.derivation import Claim, Derivation, Instance, Step
+from symguide.proofs.derivation import Claim, Derivation, Figure, Instance, Step
 from symguide.proofs.identities import Meaning, equal, identities, rises, values
-from symguide.proofs.lemmas import LAWS, given_class, given_none, i, intensity, missing, over_tokens, r, v
+from symguide.proofs.lemmas import LAWS, given_class, given_none, i, intensity, missing, over_tokens, v
 from symguide.proofs.meaning import powers
 from symguide.symbols import s, symbol, u, w
 
@@ -63,7 +63,7 @@ mean, slow_mean = Function("E", positive=True), Function("E^{n}", positive=True)
 reciprocal, slow_reciprocal = Function("H", positive=True), Function("H^{n}", positive=True)
 logarithm, slow_logarithm = Function("L", real=True), Function("L^{n}", real=True)
 time, left, soft_reciprocal = (Function(name, positive=True) for name in ("M", "TV", "H^{s}"))
-slope, slow_slope = symbol("P'", real=True), symbol("P^{n}'", real=True)
+slope, slow_slope = symbol("sigma", real=True), symbol("sigma^{n}", real=True)
 token_posterior: Any = Function("pi", positive=True)
 
 
@@ -85,7 +85,6 @@ def in_strength(form: Any) -> Any:
     return form.xreplace({a: Integer(2) ** w, c: Rational(7, 4) ** w})
 
 
-SEVEN = equal(Integer(7) ** w, in_strength(LETTERS[7]))
 WHOLE = 1 + 2 * c + a * c
 P = equal(private(a, c), (1 + 2 * a * c / (1 + a)) / WHOLE)
 S = equal(shared(a, c), (a * c + 2 * c / (1 + a)) / WHOLE)
@@ -152,7 +151,7 @@ here, here_slope, posterior_here = symbol("G", real=True), symbol("G'", real=Tru
 ahead, ahead_slope = Function("F_", real=True), Function("F'_", real=True)
 falls: Any = Function("f_", nonnegative=True)
 covariance, divergence = Function("C_", real=True), Function("KL_", real=True)
-balance, slow_balance = symbol("B'", real=True), symbol("B^{n}'", real=True)
+balance, slow_balance = symbol("beta", real=True), symbol("beta^{n}", real=True)
 RATIO = given_class(i, v) / given_none(i, v)
 CHANGE = ahead(i, v) + w * ahead_slope(i, v) - here - w * here_slope
 
@@ -199,9 +198,10 @@ def derivation() -> Derivation:
         ),
         assumptions=(
             r"In the data $N = 3$ and $D = 2$: the class, of prior $\frac{1}{7}$, is uniform on $(0,1)$ and $(1,1)$; "
-            r"another has the probabilities $\frac{1}{12}$, $\frac{1}{2}$, $\frac{5}{12}$ at $(0,1)$, $(1,2)$, $(2,1)$. "
-            r"$P$, $S$ are the terminal probabilities of $(1,1)$, $(0,1)$ under the raw rule, $P^n$, $S^n$ under the "
-            r"normalised one, as functions of $a = 2^w$ and $c = (7/4)^w$; $g = S - P$ and $g^n = S^n - P^n$.",
+            r"another has the probabilities $\frac{1}{12}$, $\frac{1}{2}$, $\frac{5}{12}$ at $(0,1)$, $(1,2)$, "
+            r"$(2,1)$. $P$, $S$ are the terminal probabilities of $(1,1)$, $(0,1)$ under the raw rule, $P^n$, $S^n$ "
+            r"under the normalised one, as functions of $a = 2^w$ and $c = (7/4)^w$; $g = S - P$ and $g^n = S^n - "
+            r"P^n$.",
             r"In the general part any number of positions and tokens; $w \geq 0$ for $H \leq 1/p(z)$, which is shown "
             r"under `drift'.",
         ),
@@ -215,6 +215,14 @@ def derivation() -> Derivation:
             ),
             along("rate"),
             along("normalised"),
+        ),
+        figures=(
+            Figure(
+                "not monotone curves",
+                r"The data of two tokens: $E[p(z \mid X)]$ of the terminal law under both rules, and under the raw "
+                r"rule the mean time of the last reveal on the clock $s$. Dotted: $E[p(z \mid X)]$ without guidance.",
+                _draw,
+            ),
         ),
     )
 
@@ -249,7 +257,7 @@ def _ends() -> tuple[Step, ...]:
         Step(
             "where the chain ends",
             r"The terminal laws of the data are, under the raw and under the normalised rule,",
-            (SEVEN, P, S, SLOW_P, SLOW_S),
+            (P, S, SLOW_P, SLOW_S),
             r"The chain of the data with $w$ open; its rates are products of powers of $2^w = a$ and $7^w = a^2 c$.",
             identities(words),
         ),
@@ -330,15 +338,16 @@ def _posteriors() -> tuple[Step, ...]:
         ),
         Step(
             "slope without guidance",
-            r"The probabilities of the private point have at $w = 0$ the derivatives",
+            r"At $w = 0$ the probabilities $P$ and $P^n$ have the derivatives $\sigma$ and $\sigma^n$ by $w$:",
             SLOPES,
             r"So for small $w$ of either sign the posterior falls in $w$.",
             identities(Meaning(rules=by_strength)),
         ),
         Step(
             "no point excluded",
-            r"Let the class have the probability $\frac{1}{1000}$ at each of $(1,2)$, $(2,1)$ and $\frac{499}{1000}$ at "
-            r"each of the others, so that it excludes no point. Then $H^s(w) = E[1/p(z \mid X)]$ under the raw rule has",
+            r"Let the class have the probability $\frac{1}{1000}$ at each of $(1,2)$, $(2,1)$ and $\frac{499}{1000}$ "
+            r"at each of the others, so that it excludes no point. Then $H^s(w) = E[1/p(z \mid X)]$ under the raw "
+            r"rule has",
             SOFTENED,
             r"Exact rational arithmetic over the chain. At $w = 0$ it is $1/p(z)$, so it falls first and rises then.",
             values(softened),
@@ -360,18 +369,18 @@ def _paces() -> tuple[Step, ...]:
             "survival rises",
             r"And at $u = 2^{-16}$",
             SURVIVALS,
-            r"Exit rates are in $\frac{1}{16}\mathbb{Z}$ there, so $\mathrm{TV}$ is a rational number. For small $u$ it "
-            r"is nearly $u\, q_1(0)/(Z_1 + Z_2 - 1)$, what is left in the context $(0, -)$.",
+            r"Exit rates are in $\frac{1}{16}\mathbb{Z}$ there, so $\mathrm{TV}$ is a rational number. For small $u$ "
+            r"it is nearly $u\, q_1(0)/(Z_1 + Z_2 - 1)$, what is left in the context $(0, -)$.",
             values(lambda: paces(1, 2)),
         ),
         Step(
             "strengths below zero",
-            r"In any context, with $R_i$ the probability under $p_i$ of the tokens that the class excludes, $w = -1$ has "
-            r"the position rate",
+            r"In any context, with $R_i$ the probability under $p_i$ of the tokens that the class excludes, $w = -1$ "
+            r"has the position rate",
             (equal(over_tokens(intensity(i, v, Integer(-1))), 1 - missing(i)),),
-            r"$q_i = p_i$ there. Where the class excludes no token it is one, as at $w = 0$, so that $\mathrm{TV}$ and the "
-            r"mean time tend to the same as $w \to -1$ and as $w \to 0$. Between them they are not smaller, as is shown "
-            r"under `domination': they do not fall in $w$ on $-1 < w \leq 0$ unless they are constant.",
+            r"$q_i = p_i$ there. Where the class excludes no token it is one, as at $w = 0$, so that $\mathrm{TV}$ "
+            r"and the mean time tend to the same as $w \to -1$ and as $w \to 0$. Between them they are not smaller, "
+            r"as is shown under `domination': they do not fall in $w$ on $-1 < w \leq 0$ unless they are constant.",
             identities(Meaning(sums={1 - missing(i): over_tokens(given_none(i, v))}, example=LAWS)),
         ),
     )
@@ -399,8 +408,8 @@ def _bounds() -> tuple[Step, ...]:
         ),
         Step(
             "means and the mean reciprocal",
-            r"Let $h$ be any law of points $x = 1, \ldots, n$ with posteriors $\pi(x) > 0$, and $E$, $H$, $L$ the means "
-            r"of $\pi$, $1/\pi$, $\ln \pi$. Then",
+            r"Let $h$ be any law of points $x = 1, \ldots, n$ with posteriors $\pi(x) > 0$, and $E$, $H$, $L$ the "
+            r"means of $\pi$, $1/\pi$, $\ln \pi$. Then",
             (JENSEN, LOG_JENSEN),
             r"Both sides are multiplied out, with $\sum_x h(x) = 1$.",
             identities(words),
@@ -459,20 +468,20 @@ def _first_order() -> tuple[Step, ...]:
     return (
         Step(
             "a reveal, to first order",
-            r"In a context with $k$ masks let $G + G' w$ be what is expected of some $f(X)$, and $F_i(v) + F'_i(v) w$ the "
-            r"same after $v$ is revealed at $i$, up to $O(w^2)$. What the generator makes of it, $\sum_i \sum_v q_i(v) "
-            r"(F - G)$ under the raw rule, with $q_i/\lambda_i$ under the normalised one, is zero. Its slopes at $w = 0$ "
-            r"are",
+            r"In a context with $k$ masks let $G + G' w$ be what is expected of some $f(X)$, and $F_i(v) + F'_i(v) w$ "
+            r"the same after $v$ is revealed at $i$, up to $O(w^2)$. What the generator makes of it, $\sum_i \sum_v "
+            r"q_i(v) (F - G)$ under the raw rule, with $q_i/\lambda_i$ under the normalised one, is zero. Its slopes "
+            r"at $w = 0$ are $\beta$ and $\beta^n$,",
             (CENTRED, *FIRST_ORDER),
             r"$G = \sum_v p^z_i(v) F_i(v)$ at every $i$, as $G$ is a conditional expectation under $p(\cdot \mid z)$. "
-            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k G' = "
-            r"\sum_i \sum_v p^z_i F'_i + \sum_i C_i$ under both rules.",
+            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k "
+            r"G' = \sum_i \sum_v p^z_i F'_i + \sum_i C_i$ under both rules.",
             identities(words),
         ),
         Step(
             "the reciprocal posterior",
-            r"Where $p_i$ has no token that the class excludes, $f = 1/p(z \mid X)$ has $G = 1/\pi$ and $F_i = p_i/(\pi "
-            r"p^z_i)$, with $\pi = p(z \mid x_S)$, and",
+            r"Where $p_i$ has no token that the class excludes, $f = 1/p(z \mid X)$ has $G = 1/\pi$ and $F_i = "
+            r"p_i/(\pi p^z_i)$, with $\pi = p(z \mid x_S)$, and",
             (SIGNED,),
             r"$(1 - 1/r) \ln r = \chi(1/r) + \chi(r)/r$.",
             identities(signed),
@@ -494,6 +503,23 @@ def _first_order() -> tuple[Step, ...]:
             given=(OPPOSED,),
         ),
     )
+
+
+def _draw(axes: Any) -> None:
+    """The data against ``w``."""
+    strengths = [Fraction(j, 20) for j in range(-18, 161)]
+    places = [float(strength) for strength in strengths]
+    for rule, label, style in (("rate", "raw", "-"), ("normalised", "normalised", "--")):
+        chain = guided_chain(guidance(decoy(), rule))
+        chains = [chain.over(FLOATS, strength) for strength in strengths]
+        curve = [float(posterior(terminal_law(reached), decoy())) for reached in chains]
+        axes.plot(places, curve, style, color="C0", label=f"mean posterior, {label}")
+        if rule == "rate":
+            times = [float(last_reveal(reached).mean) for reached in chains]
+            axes.plot(places, times, "-.", color="C1", label="mean time, raw")
+    axes.axhline(0.75, color="0.6", linestyle=":", linewidth=0.8)
+    axes.set(xlabel="guidance strength w", xlim=(places[0], places[-1]))
+    axes.legend(frameon=False)
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
