@@ -98,6 +98,7 @@ def test_catalogue() -> None:
         "large guidance",
         "monotonicity",
         "not monotone",
+        "posterior bounds",
         "published row",
         "regions",
         "renyi divergence",
