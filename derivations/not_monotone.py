@@ -60,8 +60,8 @@ gap, slow_gap = Function("g", real=True), Function("g^{n}", real=True)
 mean, slow_mean = Function("E", positive=True), Function("E^{n}", positive=True)
 reciprocal, slow_reciprocal = Function("H", positive=True), Function("H^{n}", positive=True)
 logarithm, slow_logarithm = Function("L", real=True), Function("L^{n}", real=True)
-time, left, soft_reciprocal = (Function(name, positive=True) for name in ("tau", "TV", "H^{s}"))
-slope, slow_slope = symbol("sigma", real=True), symbol("sigma__n", real=True)
+time, left, soft_reciprocal = (Function(name, positive=True) for name in ("tau", "TV_", "H^{s}"))
+slope, slow_slope = symbol("sigma", real=True), symbol("sigma_n", real=True)
 token_posterior: Any = Function("pi", positive=True)
 
 
@@ -135,9 +135,9 @@ def derivation() -> Derivation:
             r"There are data of two tokens on which, for every $w > 0$ and under both rules, $E = E[p(z \mid X)]$ and "
             r"$L = E[\ln p(z \mid X)]$ are below, and $H = E[1/p(z \mid X)]$ above, what they are without guidance: "
             r"there $g, g^n > 0$. Under the raw rule strong guidance gives up the private point of the class for the "
-            r"shared one, and the mean time $\tau(w)$ of the last reveal and $\mathrm{TV}$ at $u = 2^{-16}$ rise "
-            r"between some strengths. Where the class excludes no point $H$, here $H^s$, may rise as well, if not above its "
-            r"value at $w = 0$.",
+            r"shared one, and the mean time $\tau(w)$ of the last reveal and $\mathrm{TV}_w$ at $u = 2^{-16}$ rise "
+            r"between some strengths. Where the class excludes no point $H$, here $H^s$, may rise as well, if not "
+            r"above its value at $w = 0$.",
             (AHEAD, SLOW_AHEAD, *MEANS, VANISHES, *SLOPES, TIMES[-1], SURVIVALS[-1], SOFTENED[0], SOFTENED[-1]),
         ),
         assumptions=(
@@ -274,7 +274,7 @@ def _posteriors() -> tuple[Step, ...]:
         ),
         Step(
             "slope without guidance",
-            r"At $w = 0$ the probabilities $P$ and $P^n$ have the derivatives $\sigma$ and $\sigma^n$ by $w$:",
+            r"At $w = 0$ the probabilities $P$ and $P^n$ have the derivatives $\sigma$ and $\sigma_n$ by $w$:",
             SLOPES,
             r"So for small $w$ of either sign the posterior falls in $w$.",
             identities(Meaning(rules=by_strength)),

@@ -51,13 +51,15 @@ AT_LEAST = (
 
 ABOVE_PRIOR = Ge(mean_posterior, prior, evaluate=False), Ge(mean_log, log(prior), evaluate=False)
 
-# First order: a context with k masks. What is expected from it is G + G'w, from its successors F + F'w, up to O(w^2).
+# First order: a context with k masks. What is expected from it is G + g w, from its successors F + f w, up to O(w^2).
 k: Any = symbol("k", integer=True, positive=True)
-here, here_slope, posterior_here = symbol("G", real=True), symbol("G'", real=True), symbol("pi", positive=True)
-ahead, ahead_slope = Function("F_", real=True), Function("F'_", real=True)
-falls: Any = Function("f_", nonnegative=True)
+here, here_slope = symbol("G", real=True), symbol("g", real=True)
+ahead, ahead_slope = Function("F_", real=True), Function("f_", real=True)
 covariance, divergence = Function("C_", real=True), Function("KL_", real=True)
-balance, slow_balance = symbol("beta", real=True), symbol("beta__n", real=True)
+# The same for 1/p(z|X): slopes −d after one reveal.
+posterior_here, reciprocal_slope = symbol("pi", positive=True), symbol("g_r", real=True)
+reciprocal_covariance, falls = Function("C^{r}_", real=True), Function("d_", nonnegative=True)
+balance, slow_balance = symbol("beta", real=True), symbol("beta_n", real=True)
 RATIO = given_class(i, v) / given_none(i, v)
 CHANGE = ahead(i, v) + w * ahead_slope(i, v) - here - w * here_slope
 
@@ -75,9 +77,12 @@ COVARIANCE = over_tokens(given_class(i, v) * (ahead(i, v) - here) * log(RATIO))
 CENTRED = equal(covariance(i), over_tokens(given_class(i, v) * (ahead(i, v) - here) * (log(RATIO) - divergence(i))))
 MOVED = over_positions(over_tokens(given_class(i, v) * ahead_slope(i, v))) - k * here_slope
 FIRST_ORDER = tuple(equal(rule, MOVED + over_positions(covariance(i))) for rule in (balance, slow_balance))
-SIGNED = equal(covariance(i), -over_tokens(given_class(i, v) * (chi(1 / RATIO) + chi(RATIO) / RATIO)) / posterior_here)
-OPPOSED = Ge(0, covariance(i), evaluate=False)
-FALLING = Ge(0, here_slope, evaluate=False)
+SIGNED = equal(
+    reciprocal_covariance(i),
+    -over_tokens(given_class(i, v) * (chi(1 / RATIO) + chi(RATIO) / RATIO)) / posterior_here,
+)
+OPPOSED = Ge(0, reciprocal_covariance(i), evaluate=False)
+FALLING = Ge(0, reciprocal_slope, evaluate=False)
 
 # --- the proof --------------------------------------------------------------------------------------------------------
 
@@ -90,10 +95,10 @@ def derivation() -> Derivation:
         claim=Claim(
             r"Let $E$, $H$, $L$ be the means of $p(z \mid X)$, $1/p(z \mid X)$ and $\ln p(z \mid X)$ under the "
             r"terminal law at a strength $w \geq 0$, where $H \leq 1/p(z)$. Then $E \geq p(z)$ and $L \geq \ln p(z)$, "
-            r"for every $D$ and under both rules. To first order at $w = 0$ both rules move the expectation of any $f(X)$ "
-            r"alike, by the covariances $C_i$ of what is expected after a reveal with $\ln(p^z_i/p_i)$. For $f = "
-            r"1/p(z \mid X)$ and a class that excludes no token these are not positive, and neither is the slope $G'$ "
-            r"of what is expected.",
+            r"for every $D$ and under both rules. To first order at $w = 0$ both rules move the expectation of any "
+            r"$F(X)$ alike, by the covariances $C_i$ of what is expected after a reveal with $\ln(p^z_i/p_i)$. For "
+            r"$1/p(z \mid X)$ and a class that excludes no token these, $C^r_i$, are not positive, and neither is the "
+            r"slope $g_r$ of what is expected.",
             (*ABOVE_PRIOR, CENTRED, *FIRST_ORDER, OPPOSED, FALLING),
         ),
         assumptions=(
@@ -176,36 +181,31 @@ def _first_order() -> tuple[Step, ...]:
             here: Integer(2),
         },
     )
-    signed = Meaning(
-        functions={
-            covariance: Lambda(
-                i, COVARIANCE.replace(ahead, lambda *_: 1 / (posterior_here * RATIO)).subs(here, 1 / posterior_here)
-            ),
-            chi: TANGENT,
-        },
-        example=laws,
-    )
+    reciprocals = {ahead: Lambda((i, v), 1 / (posterior_here * RATIO)), here: 1 / posterior_here}
+    of_reciprocal = COVARIANCE.replace(ahead, reciprocals[ahead]).subs(here, reciprocals[here])
+    signed = Meaning(functions={reciprocal_covariance: Lambda(i, of_reciprocal), chi: TANGENT}, example=laws)
+    moved = over_positions(reciprocal_covariance(i) - over_tokens(given_class(i, v) * falls(i, v)))
     slopes = Meaning(
-        rules={here_slope: over_positions(covariance(i) - over_tokens(given_class(i, v) * falls(i, v))) / k},
-        example={**laws, falls: Lambda((i, v), v + i), covariance: Lambda(i, -Rational(1, 3))},
+        rules={reciprocal_slope: moved / k},
+        example={**laws, falls: Lambda((i, v), v + i), reciprocal_covariance: Lambda(i, -Rational(1, 3))},
     )
     return (
         Step(
             "a reveal, to first order",
-            r"In a context with $k$ masks let $G + G' w$ be what is expected of some $f(X)$, and $F_i(v) + F'_i(v) w$ "
+            r"In a context with $k$ masks let $G + g w$ be what is expected of some $F(X)$, and $F_i(v) + f_i(v) w$ "
             r"the same after $v$ is revealed at $i$, up to $O(w^2)$. What the generator makes of it, $\sum_i \sum_v "
-            r"q_i(v) (F - G)$ under the raw rule, with $q_i/\lambda_i$ under the normalised one, is zero. Its slopes "
-            r"at $w = 0$ are $\beta$ and $\beta^n$,",
+            r"q_i(v) (F_i(v) + f_i(v) w - G - g w)$ under the raw rule, with $q_i/\lambda_i$ under the normalised one, "
+            r"is zero. Its slopes at $w = 0$ are $\beta$ and $\beta_n$,",
             (CENTRED, *FIRST_ORDER),
             r"$G = \sum_v p^z_i(v) F_i(v)$ at every $i$, as $G$ is a conditional expectation under $p(\cdot \mid z)$. "
-            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k "
-            r"G' = \sum_i \sum_v p^z_i F'_i + \sum_i C_i$ under both rules.",
+            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k g "
+            r"= \sum_i \sum_v p^z_i f_i + \sum_i C_i$ under both rules, from nothing masked, where $g = 0$, on.",
             identities(words),
         ),
         Step(
             "the reciprocal posterior",
-            r"Where $p_i$ has no token that the class excludes, $f = 1/p(z \mid X)$ has $G = 1/\pi$ and $F_i = "
-            r"p_i/(\pi p^z_i)$, with $\pi = p(z \mid x_S)$, and",
+            r"Where no $p_i$ has tokens that the class excludes, what is expected of $1/p(z \mid X)$ is $G = 1/\pi$, "
+            r"and $F_i = p_i/(\pi p^z_i)$ after a reveal, with $\pi = p(z \mid x_S)$. Its covariances are",
             (SIGNED,),
             r"$(1 - 1/r) \ln r = \chi(1/r) + \chi(r)/r$.",
             identities(signed),
@@ -220,9 +220,9 @@ def _first_order() -> tuple[Step, ...]:
         ),
         Step(
             "and no positive slope",
-            r"By induction on the number of masks, with $F'_i = -f_i \leq 0$ after one reveal,",
+            r"By induction on the number of masks, with the slopes $-d_i \leq 0$ after one reveal,",
             (FALLING,),
-            r"Where nothing is masked $G' = 0$; and $k G'$ is a sum of what is not positive.",
+            r"Where nothing is masked the slope is zero; and $k g_r$ is a sum of what is not positive.",
             identities(slopes),
             given=(OPPOSED,),
         ),
