@@ -60,7 +60,8 @@ gap, slow_gap = Function("g", real=True), Function("g^{n}", real=True)
 mean, slow_mean = Function("E", positive=True), Function("E^{n}", positive=True)
 reciprocal, slow_reciprocal = Function("H", positive=True), Function("H^{n}", positive=True)
 logarithm, slow_logarithm = Function("L", real=True), Function("L^{n}", real=True)
-time, left, soft_reciprocal = (Function(name, positive=True) for name in ("tau", "TV_", "H^{s}"))
+time, left = Function("tau", positive=True), Function("TV_", positive=True)
+soft_reciprocal, soft_mean, soft_time = (Function(name, positive=True) for name in ("H^{s}", "E^{s}", "tau^{s}"))
 slope, slow_slope = symbol("sigma", real=True), symbol("sigma_n", real=True)
 token_posterior: Any = Function("pi", positive=True)
 
@@ -121,6 +122,8 @@ SOFTENED = (
     Gt(Rational(8, 5), soft_reciprocal(1), evaluate=False),
     Gt(soft_reciprocal(2), Rational(5, 3), evaluate=False),
     Gt(soft_reciprocal(2), soft_reciprocal(1), evaluate=False),
+    Gt(soft_mean(0), soft_mean(1), evaluate=False),
+    Gt(soft_time(3), soft_time(2), evaluate=False),
 )
 
 # --- the proof --------------------------------------------------------------------------------------------------------
@@ -136,9 +139,9 @@ def derivation() -> Derivation:
             r"$L = E[\ln p(z \mid X)]$ are below, and $H = E[1/p(z \mid X)]$ above, what they are without guidance: "
             r"there $g, g^n > 0$. Under the raw rule strong guidance gives up the private point of the class for the "
             r"shared one, and the mean time $\tau(w)$ of the last reveal and $\mathrm{TV}_w$ at $u = 2^{-16}$ rise "
-            r"between some strengths. Where the class excludes no point $H$, here $H^s$, may rise as well, if not "
-            r"above its value at $w = 0$.",
-            (AHEAD, SLOW_AHEAD, *MEANS, VANISHES, *SLOPES, TIMES[-1], SURVIVALS[-1], SOFTENED[0], SOFTENED[-1]),
+            r"between some strengths. Where the class excludes no point, here with a mark $s$, all of this "
+            r"may happen as well, except that $H$ does not exceed its value at $w = 0$.",
+            (AHEAD, SLOW_AHEAD, *MEANS, VANISHES, *SLOPES, TIMES[-1], SURVIVALS[-1], SOFTENED[0], *SOFTENED[3:]),
         ),
         assumptions=(
             r"In the data $N = 3$ and $D = 2$: the class, of prior $\frac{1}{7}$, is uniform on $(0,1)$ and $(1,1)$; "
@@ -146,8 +149,8 @@ def derivation() -> Derivation:
             r"$(2,1)$. $P$, $S$ are the terminal probabilities of $(1,1)$, $(0,1)$ under the raw rule, $P^n$, $S^n$ "
             r"under the normalised one, as functions of $a = 2^w$ and $c = (7/4)^w$; $g = S - P$ and $g^n = S^n - "
             r"P^n$.",
-            r"That $H \leq 1/p(z)$ for $w \geq 0$, with equality at $w = 0$ where no point is excluded, is shown under "
-            r"`drift'.",
+            r"That $H \leq 1/p(z)$ for $w \geq 0$ is shown under `drift'; at $w = 0$ it is $\sum_x p(x) / p(z)$ over the "
+            r"points of the class.",
         ),
         steps=(*_ends(), *_posteriors(), *_paces()),
         citations=("He2025", "Nisonoff2024", "Rojas2025"),
@@ -242,13 +245,17 @@ def paces(*strengths: int) -> dict[Any, Any]:
 
 
 def softened() -> dict[Any, Any]:
-    """``E[1/p(z|X)]`` where the class has a little probability at every point, in rational numbers."""
+    """The same means and times where the class has a little probability at every point, in rational numbers."""
     problem = decoy(SOFT)
     chain = guided_chain(guidance(problem))
-    return {
-        soft_reciprocal(j): to_sympy(reciprocal_posterior(terminal_law(chain.over(RATIONAL, Fraction(j))), problem))
-        for j in range(3)
-    }
+    found: dict[Any, Any] = {}
+    for strength in range(4):
+        reached = chain.over(RATIONAL, Fraction(strength))
+        law = terminal_law(reached)
+        found[soft_reciprocal(strength)] = to_sympy(reciprocal_posterior(law, problem))
+        found[soft_mean(strength)] = to_sympy(posterior(law, problem))
+        found[soft_time(strength)] = to_sympy(last_reveal(reached).mean)
+    return found
 
 
 def _posteriors() -> tuple[Step, ...]:
@@ -282,10 +289,9 @@ def _posteriors() -> tuple[Step, ...]:
         Step(
             "no point excluded",
             r"Let the class have the probability $\frac{1}{1000}$ at each of $(1,2)$, $(2,1)$ and $\frac{499}{1000}$ "
-            r"at each of the others, so that it excludes no point. Then $H^s(w) = E[1/p(z \mid X)]$ under the raw "
-            r"rule has",
+            r"at each of the others, so that it excludes no point. With a mark $s$ for these data, under the raw rule,",
             SOFTENED,
-            r"Exact rational arithmetic over the chain. At $w = 0$ it is $1/p(z)$, so it falls first and rises then.",
+            r"Exact rational arithmetic over the chain. At $w = 0$ $H^s$ is $1/p(z)$, so it falls first and rises then.",
             values(softened),
         ),
     )

@@ -198,8 +198,8 @@ def _first_order() -> tuple[Step, ...]:
             r"is zero. Its slopes at $w = 0$ are $\beta$ and $\beta_n$,",
             (CENTRED, *FIRST_ORDER),
             r"$G = \sum_v p^z_i(v) F_i(v)$ at every $i$, as $G$ is a conditional expectation under $p(\cdot \mid z)$. "
-            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k g "
-            r"= \sum_i \sum_v p^z_i f_i + \sum_i C_i$ under both rules, from nothing masked, where $g = 0$, on.",
+            r"So $C_i$ is the covariance of $F_i$ and $\ln(p^z_i/p_i)$, whatever $\mathrm{KL}_i$ is taken off; and $k "
+            r"g = \sum_i \sum_v p^z_i f_i + \sum_i C_i$ under both rules, from nothing masked, where $g = 0$, on.",
             identities(words),
         ),
         Step(

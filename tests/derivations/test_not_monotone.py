@@ -62,10 +62,10 @@ def survival(clock: float, strength: float) -> float:
     return sum(p for x, p in at(clock, "rate", strength).items() if None in x)
 
 
-def mean_time(strength: float) -> float:
+def mean_time(strength: float, soft: bool = False) -> float:
     masked = [j for j, context in enumerate(CONTEXTS) if None in context]
-    live = [j for j in masked if generator("rate", strength)[j, j] < 0]
-    inner = generator("rate", strength)[np.ix_(live, live)]
+    live = [j for j in masked if generator("rate", strength, soft)[j, j] < 0]
+    inner = generator("rate", strength, soft)[np.ix_(live, live)]
     return float(-np.linalg.inv(inner)[:, live.index(0)].sum())
 
 
@@ -107,13 +107,14 @@ def test_the_posterior_falls_where_guidance_begins(rule: str) -> None:
 
 
 def test_where_no_point_is_excluded() -> None:
-    found = []
-    for strength in (0.0, 1.0, 2.0):
-        law = at(200.0, "rate", strength, soft=True)
-        weights = {x: PRIOR * p / (PRIOR * p + (1 - PRIOR) * OTHER[x]) if x in OTHER else 1 for x, p in SOFT.items()}
-        found.append(sum(law[x] / weights[x] for x in SOFT))
-    assert found[0] == pytest.approx(7)
-    assert found[1] < 8 / 5 < 5 / 3 < found[2]
+    given = {x: PRIOR * p / (PRIOR * p + (1 - PRIOR) * OTHER.get(x, 0.0)) for x, p in SOFT.items()}
+    laws = [at(200.0, "rate", strength, soft=True) for strength in (0.0, 1.0, 2.0)]
+    reciprocals = [sum(law[x] / given[x] for x in SOFT) for law in laws]
+    assert reciprocals[0] == pytest.approx(7)
+    assert reciprocals[1] < 8 / 5 < 5 / 3 < reciprocals[2]
+    means = [sum(law[x] * given[x] for x in SOFT) for law in laws]
+    assert means[0] > means[1] > means[2]
+    assert mean_time(3, soft=True) > mean_time(2, soft=True)
 
 
 def test_paces() -> None:
