@@ -149,8 +149,8 @@ def derivation() -> Derivation:
             r"$(2,1)$. $P$, $S$ are the terminal probabilities of $(1,1)$, $(0,1)$ under the raw rule, $P^n$, $S^n$ "
             r"under the normalised one, as functions of $a = 2^w$ and $c = (7/4)^w$; $g = S - P$ and $g^n = S^n - "
             r"P^n$.",
-            r"That $H \leq 1/p(z)$ for $w \geq 0$ is shown under `drift'; at $w = 0$ it is $\sum_x p(x) / p(z)$ over the "
-            r"points of the class.",
+            r"That $H \leq 1/p(z)$ for $w \geq 0$ is shown under `drift'; at $w = 0$ it is $\sum_x p(x) / p(z)$ over "
+            r"the points of the class.",
         ),
         steps=(*_ends(), *_posteriors(), *_paces()),
         citations=("He2025", "Nisonoff2024", "Rojas2025"),
@@ -291,7 +291,7 @@ def _posteriors() -> tuple[Step, ...]:
             r"Let the class have the probability $\frac{1}{1000}$ at each of $(1,2)$, $(2,1)$ and $\frac{499}{1000}$ "
             r"at each of the others, so that it excludes no point. With a mark $s$ for these data, under the raw rule,",
             SOFTENED,
-            r"Exact rational arithmetic over the chain. At $w = 0$ $H^s$ is $1/p(z)$, so it falls first and rises then.",
+            r"Exact rational arithmetic over the chain. At $w = 0$ $H^s$ is $1/p(z)$, so it falls first, then rises.",
             values(softened),
         ),
     )
