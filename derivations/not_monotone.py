@@ -61,7 +61,7 @@ mean, slow_mean = Function("E", positive=True), Function("E^{n}", positive=True)
 reciprocal, slow_reciprocal = Function("H", positive=True), Function("H^{n}", positive=True)
 logarithm, slow_logarithm = Function("L", real=True), Function("L^{n}", real=True)
 time, left = Function("tau", positive=True), Function("TV_", positive=True)
-soft_reciprocal, soft_mean, soft_time = (Function(name, positive=True) for name in ("H^{s}", "E^{s}", "tau^{s}"))
+soft_reciprocal, soft_mean, soft_time = (Function(name, positive=True) for name in ("H^{s}", "E^{s}", "tau_s"))
 slope, slow_slope = symbol("sigma", real=True), symbol("sigma_n", real=True)
 token_posterior: Any = Function("pi", positive=True)
 
@@ -139,8 +139,8 @@ def derivation() -> Derivation:
             r"$L = E[\ln p(z \mid X)]$ are below, and $H = E[1/p(z \mid X)]$ above, what they are without guidance: "
             r"there $g, g^n > 0$. Under the raw rule strong guidance gives up the private point of the class for the "
             r"shared one, and the mean time $\tau(w)$ of the last reveal and $\mathrm{TV}_w$ at $u = 2^{-16}$ rise "
-            r"between some strengths. Where the class excludes no point, here with a mark $s$, all of this "
-            r"may happen as well, except that $H$ does not exceed its value at $w = 0$.",
+            r"between some strengths. Where the class excludes no point, here with a mark $s$, $E$ may "
+            r"fall, and $H$ and the mean time may rise, between strengths as well, $H$ not above its value at $w = 0$.",
             (AHEAD, SLOW_AHEAD, *MEANS, VANISHES, *SLOPES, TIMES[-1], SURVIVALS[-1], SOFTENED[0], *SOFTENED[3:]),
         ),
         assumptions=(
