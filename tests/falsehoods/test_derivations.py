@@ -47,6 +47,7 @@ def believed(step: Step) -> Step:
 
 tokens, order, rates, moving = map(words, ("any_number_of_tokens", "domination", "renyi_divergence", "drift"))
 parts, growth, regions, row = map(words, ("shared_and_private", "monotonicity", "regions", "published_row"))
+decoy, kept = map(words, ("not_monotone", "posterior_bounds"))
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def with_(relation: Any, changes: dict[Any, Any]) -> Any:
 
 ANY, DOMINATION, RENYI, DRIFT = "any_number_of_tokens", "domination", "renyi_divergence", "drift"
 SHARED, MONOTONE, REGIONS, ROW = "shared_and_private", "monotonicity", "regions", "published_row"
+DECOY, KEPT = "not_monotone", "posterior_bounds"
 i, j, k, n, m = tokens.i, tokens.j, tokens.k, tokens.n, tokens.m
 T = tokens
 NOT_THERE = lemmas.missing(lemmas.i)
@@ -304,6 +306,28 @@ FALSEHOODS: tuple[Falsehood, ...] = (
     entry("bound direction", ROW, "sampling error", 3, turned),
     entry("bound direction", ROW, "cells that are no counts", 0, turned),
     entry("bound direction", ROW, "what it excludes", 0, turned),
+    # --- not monotone
+    entry("swapped roles", DECOY, "where the chain ends", 0, lambda x: of(x, right=decoy.S.rhs)),
+    entry("missing term", DECOY, "where the chain ends", 2, lambda x: of(x, right=decoy.SLOW_P.rhs - Rational(1, 3))),
+    entry("sign", DECOY, "the shared point is ahead", 0, negated),
+    entry("bound direction", DECOY, "at every strength", 1, turned),
+    entry("bound direction", DECOY, "powers that rise", 1, turned),
+    entry("bound direction", DECOY, "the private point is given up", 0, turned),
+    entry("sign", DECOY, "what guidance does to them", 0, lambda x: of(x, right=Rational(3, 2) - x.args[1])),
+    entry("sign", DECOY, "slope without guidance", 0, negated),
+    entry("order", DECOY, "no point excluded", 3, turned),
+    entry("order", DECOY, "the mean time rises", 2, turned),
+    entry("order", DECOY, "survival rises", 2, turned),
+    entry("missing term", DECOY, "strengths below zero", 0, lambda x: of(x, right=Integer(1))),
+    # --- posterior bounds
+    entry("sign", KEPT, "a reveal, to first order", 1, negated),
+    entry("missing term", KEPT, "a reveal, to first order", 2, lambda x: of(x, right=kept.MOVED)),
+    entry("missing term", KEPT, "means and the mean reciprocal", 0, lambda x: of(x, right=x.args[1] - kept.SPREAD)),
+    entry("bound direction", KEPT, "so they are bounded below", 0, turned),
+    entry("bound direction", KEPT, "with the drift", 1, turned),
+    entry("sign", KEPT, "the reciprocal posterior", 0, negated),
+    entry("bound direction", KEPT, "has no positive covariance", 0, turned),
+    entry("bound direction", KEPT, "and no positive slope", 0, turned),
     # --- what no instance shows to be false, but no step may lean on
     Falsehood(
         "order",
@@ -397,7 +421,7 @@ def test_the_battery_is_as_wide_as_it_claims() -> None:
     assert len(FALSEHOODS) >= 80
     assert len(kinds) >= 10
     assert min(kinds.values()) >= 1
-    known = {ANY, DOMINATION, RENYI, DRIFT, SHARED, MONOTONE, REGIONS, ROW}
+    known = {ANY, DOMINATION, RENYI, DRIFT, SHARED, MONOTONE, REGIONS, ROW, DECOY, KEPT}
     assert {falsehood.where[0] for falsehood in FALSEHOODS} == known
     for name in known:
         assert sum(falsehood.where[0] == name for falsehood in FALSEHOODS) >= 5

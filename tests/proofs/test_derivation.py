@@ -97,6 +97,8 @@ def test_catalogue() -> None:
         "joint normalisation",
         "large guidance",
         "monotonicity",
+        "not monotone",
+        "posterior bounds",
         "published row",
         "regions",
         "renyi divergence",
