@@ -105,6 +105,8 @@ def choose_command(
     cuts: int | list[Fraction] = at_least_one("--windows", windows or "4", MOST_WINDOWS)
     if boundaries is not None:
         cuts = [read_numeral(part, "--boundaries", ClockError) for part in re.split(r"[\s,]+", boundaries) if part]
+        if not cuts:
+            raise ClockError("--boundaries has no value, so no windows meet; give mask fractions, or --windows 1")
     from symguide.flows.schedule_choice import Target, choose_schedule
 
     goal, measure = Target(kind, value), distance or "kl"

@@ -91,6 +91,7 @@ def test_steps_of_a_sampler(capsys: pytest.CaptureFixture[str]) -> None:
         ("xor --tilted 1 --windows 2 --boundaries 1/2", "give one of them"),
         ("xor --tilted 1 --boundaries 1/4,1/2", "do not decrease"),
         ("xor --tilted 1 --boundaries x", "--boundaries is 'x'"),
+        ("xor --tilted 1 --boundaries ,", "--boundaries has no value"),
         ("xor --tilted 1 --bounds 3", "no range"),
         ("xor --tilted 1 --bounds 3:1", "no range above -1"),
         ("xor --tilted 1 --bounds=-2:1", "no range above -1"),
