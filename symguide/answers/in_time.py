@@ -44,11 +44,11 @@ MAX_ENCLOSED_CONTEXTS = 300
 """Contexts up to which a varying strength is followed in balls."""
 MAX_ENCLOSED_WORK = 1000
 """Contexts times the fastest exit rate up to which it is: some seconds."""
-PIECES = 64
-"""Parts of a window in whose middle a varying strength is taken for other chains, at the least."""
+PIECES, MOST_PIECES = 64, 1024
+"""Parts of a window in whose middle a varying strength is taken for other chains, at the least and at the most."""
 FINE = 1e-9
 """Parts are halved until that moves laws by less in TV,"""
-MAX_REFINED_WORK = 20_000
+MAX_REFINED_WORK = 400_000
 """or there are so many of them, times contexts."""
 
 
@@ -266,7 +266,7 @@ def _refined(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Callable[[Number],
     while True:
         fine = refinement(tilt, contexts, schedule, pieces)
         apart = total_variation(coarse.passage.end, fine.passage.end)
-        if apart < FINE or 2 * pieces * contexts.size > MAX_REFINED_WORK:
+        if apart < FINE or pieces == MOST_PIECES or 2 * pieces * contexts.size > MAX_REFINED_WORK:
             break
         coarse, pieces = fine, 2 * pieces
     steady = schedule.refined(pieces)
