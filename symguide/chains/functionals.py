@@ -255,6 +255,30 @@ def expectation(law: Distribution, value: Callable[[Context], Any]) -> Any:
     return law.arithmetic.total(law.column[charged] * _beside(values, law.column))
 
 
+def class_posterior(law: Distribution, problem: Problem) -> np.ndarray:
+    """``p(z|x) = a_z p(x|z)/p(x)`` for every context of a law.
+
+    Raises
+    ------
+    DataError
+        For a pair, which has no class prior.
+
+    >>> from symguide.numbers.arithmetic import RATIONAL
+    >>> from symguide.instances.datasets import load
+    >>> problem = load("interval-overlap")
+    >>> class_posterior(law_distribution(problem.conditional, RATIONAL), problem)[:3].tolist()
+    [Fraction(1, 2), Fraction(1, 2), Fraction(1, 1)]
+    """
+    if problem.prior is None:
+        raise DataError(
+            f"{problem.name}: a pair of laws has no class prior, so p(z|x) is not defined; use a class mixture"
+        )
+    number = law.arithmetic.number
+    given = column([number(problem.conditional.weight(x)) for x in law.states], law.arithmetic)
+    whole = column([number(problem.unconditional.weight(x)) for x in law.states], law.arithmetic)
+    return number(problem.prior) * given / whole
+
+
 @_objects_may_overflow
 def posterior(law: Distribution, problem: Problem) -> Any:
     """``E[p(z|X)]`` with ``p(z|x) = a_z p(x|z)/p(x)``, for terminal contexts.
@@ -455,30 +479,6 @@ def _ratios(left: Distribution, right: Distribution) -> tuple[np.ndarray, np.nda
         )
     one = left.arithmetic
     return p, _or_one(p, absent, one) / _or_one(q, absent, one)
-
-
-def class_posterior(law: Distribution, problem: Problem) -> np.ndarray:
-    """``p(z|x) = a_z p(x|z)/p(x)`` for every context of a law.
-
-    Raises
-    ------
-    DataError
-        For a pair, which has no class prior.
-
-    >>> from symguide.numbers.arithmetic import RATIONAL
-    >>> from symguide.instances.datasets import load
-    >>> problem = load("interval-overlap")
-    >>> class_posterior(law_distribution(problem.conditional, RATIONAL), problem)[:3].tolist()
-    [Fraction(1, 2), Fraction(1, 2), Fraction(1, 1)]
-    """
-    if problem.prior is None:
-        raise DataError(
-            f"{problem.name}: a pair of laws has no class prior, so p(z|x) is not defined; use a class mixture"
-        )
-    number = law.arithmetic.number
-    given = column([number(problem.conditional.weight(x)) for x in law.states], law.arithmetic)
-    whole = column([number(problem.unconditional.weight(x)) for x in law.states], law.arithmetic)
-    return number(problem.prior) * given / whole
 
 
 def _tokens(law: Distribution) -> np.ndarray:

@@ -25,7 +25,8 @@ from sympy import exp as sympy_exp
 from symguide.chains.chain import guided_chain
 from symguide.chains.family import rate_symbols
 from symguide.chains.functionals import entropy
-from symguide.closed_forms.compiled import TARGETS, compile_expression, compile_solution, enclose
+from symguide.closed_forms.compiled import compile_expression, compile_solution, enclose
+from symguide.closed_forms.printers import TARGETS
 from symguide.closed_forms.solution import Solution, powers_of_u, solve
 from symguide.errors import ClockError, NotExactError, StrengthError, SymguideError
 from symguide.laws.tilt import guidance

@@ -20,7 +20,8 @@ from symguide.answers.answer import PATHS, answer
 from symguide.chains.chain import guided_chain
 from symguide.chains.expansion import expand
 from symguide.chains.functionals import terminal_law
-from symguide.closed_forms.compiled import TARGETS, compile_solution
+from symguide.closed_forms.compiled import compile_solution
+from symguide.closed_forms.printers import TARGETS
 from symguide.closed_forms.solution import solve
 from symguide.laws.tilt import RULES, guidance
 from symguide.numbers import arithmetic as arithmetics
