@@ -18,7 +18,7 @@ from sympy import Expr
 from symguide.answers.arrays import array_results
 from symguide.answers.exact import exact_results
 from symguide.answers.in_time import PATHS_IN_TIME, schedule_results
-from symguide.answers.lumped import lumped_results
+from symguide.answers.lumped import lumped_results, lumped_schedule_results
 from symguide.answers.markov import markov_results
 from symguide.answers.results import Quantity, Result
 from symguide.chains.chain import Chain, guided_chain
@@ -138,7 +138,7 @@ def answer(
         raise DataError(f"path {path!r} is unknown; choose one of {', '.join(PATHS)}")
     schedules = [strength for strength in strengths if isinstance(strength, GuidanceSchedule)]
     if schedules:
-        return _in_time(problem, schedules, len(strengths) - len(schedules), fractions, rule, states, path)
+        return _in_time(problem, schedules, len(strengths) - len(schedules), fractions, rule, states, path, top)
     compositions = [strength for strength in strengths if isinstance(strength, Composition)]
     if compositions:
         return _composed(problem, compositions, len(strengths) - len(compositions), fractions, rule, states, path)
@@ -183,13 +183,26 @@ def _in_time(
     rule: str,
     states: bool,
     path: str | None,
+    top: int | None,
 ) -> Answer:
     """The answers under guidance schedules, all by one path."""
     if others:
         raise StrengthError("strengths and guidance schedules in one question have no common path; ask one by one")
     if path is not None and path not in PATHS_IN_TIME:
         raise DataError(f"path {path!r} knows no guidance in time; choose one of {', '.join(PATHS_IN_TIME)}")
-    found = [schedule_results(problem, guidance(problem, rule), each, fractions, states, path) for each in schedules]
+    tilt = guidance(problem, rule)
+    if path == "lumped" or (path in (None, "array") and _is_unlisted(problem)):
+        lumping = lump(problem)
+        if lumping is None or lumping.kind != "posterior and number" or states:
+            raise DataError(
+                f"{problem.name}: its positions are not independent and alike given the class, or the law on the way "
+                "is asked for, which is not listed for lumps; use fewer positions, or the array path"
+            )
+        histograms = histogram_lattice(lumping, tilt)
+        lumped = (lumped_schedule_results(problem, histograms, each, fractions, top) for each in schedules)
+        results = tuple(result for each in lumped for result in each)
+        return Answer(problem, rule, "lumped", results, (*problem.notes, *_remarks(results)))
+    found = [schedule_results(problem, tilt, each, fractions, states, path) for each in schedules]
     taken = sorted({path for path, _ in found})
     if len(taken) > 1:
         raise DataError(f"the schedules need different paths: {', '.join(taken)}; ask one by one, or force one of them")

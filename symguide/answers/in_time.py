@@ -35,7 +35,7 @@ from symguide.schedules.guidance_schedule import GuidanceSchedule
 
 __all__ = ["PATHS_IN_TIME", "passages", "schedule_results"]
 
-PATHS_IN_TIME = ("exact", "symbolic", "array")
+PATHS_IN_TIME = ("exact", "symbolic", "array", "lumped")
 """The paths that answer under a guidance schedule."""
 
 MAX_CLOSED_TERMS = 400

@@ -120,6 +120,8 @@ def test_bad_questions() -> None:
     with pytest.raises(StrengthError, match="ask one by one"):
         answer(problem, [early, Fraction(1)])  # pyright: ignore[reportArgumentType]
     with pytest.raises(DataError, match="knows no guidance in time"):
+        answer(problem, [early], path="markov")
+    with pytest.raises(DataError, match="not independent and alike"):
         answer(problem, [early], path="lumped")
     with pytest.raises(NotExactError, match="constant strength in every window"):
         answer(problem, [spec("ramp-up:1")], path="exact")
@@ -127,3 +129,47 @@ def test_bad_questions() -> None:
         answer(problem, [GuidanceSchedule.of([(symbol("a", positive=True), 1, 0)])])
     with pytest.raises(ChainTooLargeError):
         answer(hypercubes(5).problem, [early], path="symbolic")
+
+
+@pytest.mark.parametrize("rule", ["rate", "normalised"])
+@pytest.mark.parametrize("given", ["3@1:0.5,1@0.5:0", "2@1:0.9,-1/2@0.9:0.2,4@0.2:0"])
+def test_lumps_answer_as_contexts_do(given: str, rule: str) -> None:
+    problem, fractions = hypercubes(5).problem, [HALF, Fraction(1, 10), Fraction(1)]
+    lumped = answer(problem, [spec(given)], fractions, rule, path="lumped")
+    listed = answer(problem, [spec(given)], fractions, rule, path="array")
+    assert (lumped.path, listed.path) == ("lumped", "array")
+    for mine, other in zip(lumped.results, listed.results, strict=True):
+        assert mine.tv is not None
+        assert other.tv is not None
+        assert mine.tv.value == pytest.approx(other.tv.value, rel=1e-10)
+        assert (mine.log_minus_log_tv is None) == (other.log_minus_log_tv is None)
+        if other.log_minus_log_tv is not None:
+            assert mine.log_minus_log_tv == pytest.approx(other.log_minus_log_tv, rel=1e-8)
+        assert {x: q.value for x, q in mine.terminal.items()} == pytest.approx(
+            {x: q.value for x, q in other.terminal.items()}, rel=1e-9
+        )
+        for name, q in other.functionals.items():
+            found = mine.functionals[name]
+            assert (q is None) == (found is None), name
+            if q is not None and found is not None:
+                assert found.value == pytest.approx(q.value, rel=1e-8, abs=1e-11), name
+
+
+def test_lumps_of_many_positions_under_a_ramp() -> None:
+    found = answer(load("hypercubes:D=40"), [spec("ramp-up:3")], [HALF], top=3)
+    assert found.path == "lumped"
+    (note,) = [note for note in found.notes if "half as many parts" in note]
+    assert "estimated" in note
+    (result,) = found.results
+    assert not result.whole
+    assert len(result.terminal) == 3
+    assert result.functionals["kl_to_class"] is not None
+    small, parts = hypercubes(5).problem, spec("ramp-up:2")
+    (lumped,) = answer(small, [parts], path="lumped").results
+    (listed,) = answer(small, [parts], path="array").results
+    for x, q in listed.terminal.items():
+        assert lumped.terminal[x].value == pytest.approx(q.value, rel=1e-3)
+    with pytest.raises(ChainTooLargeError, match="--top"):
+        answer(load("hypercubes:D=40"), [spec("ramp-up:3")])
+    with pytest.raises(DataError, match="not listed for lumps"):
+        answer(load("hypercubes:D=40"), [spec("ramp-up:3")], [HALF], states=True, top=3)
