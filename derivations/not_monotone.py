@@ -322,7 +322,7 @@ def _paces() -> tuple[Step, ...]:
             (equal(over_tokens(intensity(i, v, Integer(-1))), 1 - missing(i)),),
             r"$q_i = p_i$ there. Where the class excludes no token it is one, as at $w = 0$, so that $\mathrm{TV}$ "
             r"and the mean time tend to the same as $w \to -1$ and as $w \to 0$. Between them they are not smaller, "
-            r"as is shown under `domination': they do not fall in $w$ on $-1 < w \leq 0$ unless they are constant.",
+            r"as is shown under `domination': they are not monotone in $w$ on $-1 < w \leq 0$ unless constant.",
             identities(Meaning(sums={1 - missing(i): over_tokens(given_none(i, v))}, example=LAWS)),
         ),
     )

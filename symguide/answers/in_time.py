@@ -8,7 +8,7 @@ for those, from piecewise constant schedules whose refinement is measured.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import log
+from math import ceil, floor, log, log10
 from typing import Any
 
 import flint
@@ -272,10 +272,16 @@ def _refined(tilt: Tilt, schedule: GuidanceSchedule) -> tuple[Callable[[Number],
     steady = schedule.refined(pieces)
     note = (
         f"the strength varies and is taken constant on {pieces} parts of a window, which moves laws by less than "
-        f"{fine.bound:.1e} in TV: half as many parts move the terminal law by {apart:.1e}, and as the error falls with "
-        f"the square of their number, it is estimated as {apart / 3:.1e}"
+        f"{_rounded_up(fine.bound)} in TV: half as many parts move the terminal law by {apart:.1e}, and as the error "
+        f"falls with the square of their number, it is estimated as {apart / 3:.1e}"
     )
     return lambda u: passage(schedule_flow(tilt, steady, FLOATS, u, contexts=contexts)), (note,)
+
+
+def _rounded_up(bound: float) -> str:
+    """Two digits that are not below."""
+    unit = 10.0 ** (floor(log10(bound)) - 1) if bound > 0 else 1.0
+    return f"{ceil(bound / unit) * unit:.1e}"
 
 
 def _of_doubles(found: Passage) -> _Law:

@@ -38,7 +38,7 @@ MOST_WINDOWS, MOST_STARTS = 200, 1000
     option("--windows", metavar="J", help="How many windows of one strength each, equal in u  [4]."),
     option("--boundaries", metavar="U,...", help="Where the windows meet instead, decreasing between 1 and 0."),
     option("--free", is_flag=True, help="Choose the boundaries as well."),
-    option("--bounds", metavar="LOW:HIGH", default="-9/10:10", help="Least and largest strength  [-9/10:10]."),
+    option("--bounds", metavar="LOW:HIGH", help="Least and largest strength  [-9/10:10]."),
     option("--sampler", metavar="NAME", help="Choose the steps of a sampler: ancestral or joint, by TV."),
     option("--steps", metavar="K", help="How many steps, with --sampler."),
     option("--w", metavar="W", help="The strength of all steps, with --sampler; chosen for each if left out."),
@@ -58,7 +58,7 @@ def choose_command(
     windows: str | None,
     boundaries: str | None,
     free: bool,
-    bounds: str,
+    bounds: str | None,
     sampler: str | None,
     steps: str | None,
     w: str | None,
@@ -81,12 +81,15 @@ def choose_command(
         raise SymguideError(
             f"one of --tilted, --posterior, --entropy, --guided says what to come close to, but {many} given; give one"
         )
-    low, colon, high = bounds.partition(":")
+    spelled = "-9/10:10" if bounds is None else bounds
+    low, colon, high = spelled.partition(":")
     if not colon:
-        raise SymguideError(f"--bounds is {shortened(bounds)!r}, which is no range; write LOW:HIGH, such as 0:5")
+        raise SymguideError(f"--bounds is {shortened(spelled)!r}, which is no range; write LOW:HIGH, such as 0:5")
     box = (read_numeral(low, "--bounds", SymguideError), read_numeral(high, "--bounds", SymguideError))
     if not re.fullmatch("[0-9]{1,10}", seed):
-        raise SymguideError(f"--seed is {shortened(seed)!r}, which seeds nothing; give a whole number")
+        raise SymguideError(
+            f"--seed is {shortened(seed)!r}, which seeds nothing; give a whole number of up to ten digits"
+        )
     count = at_least_one("--starts", starts, MOST_STARTS)
     (kind, value), *_ = given.items()
     if sampler is not None:
@@ -97,9 +100,15 @@ def choose_command(
             raise ClockError("--steps is missing, so the sampler takes none; add --steps K")
         number = at_least_one("--steps", steps, MOST_WINDOWS)
         strength = None if w is None else read_numeral(w, "--w", StrengthError)
+        if strength is not None and strength <= -1:
+            raise StrengthError(
+                f"--w is {shortened(str(strength))}: steps are chosen for strengths above -1; use w > -1"
+            )
+        _refuse("--w", strength is not None and bounds is not None, "--bounds", "give one of them")
         return _choose_steps(problem, target, rule, sampler, number, (kind, value), strength, box, count, seed, as_json)
     _refuse("a guidance schedule", kind == "guided", "--guided", "add --sampler, or give --tilted")
-    _refuse("a guidance schedule", steps is not None or w is not None, "--steps and --w", "add --sampler")
+    _refuse("a guidance schedule", steps is not None, "--steps", "add --sampler")
+    _refuse("a guidance schedule", w is not None, "--w", "add --sampler")
     if windows is not None and boundaries is not None:
         raise ClockError("--windows and --boundaries both say where windows meet; give one of them")
     cuts: int | list[Fraction] = at_least_one("--windows", windows or "4", MOST_WINDOWS)
@@ -107,6 +116,7 @@ def choose_command(
         cuts = [read_numeral(part, "--boundaries", ClockError) for part in re.split(r"[\s,]+", boundaries) if part]
         if not cuts:
             raise ClockError("--boundaries has no value, so no windows meet; give mask fractions, or --windows 1")
+    from symguide.evidence import Verdict
     from symguide.flows.schedule_choice import Target, choose_schedule
 
     goal, measure = Target(kind, value), distance or "kl"
@@ -120,7 +130,7 @@ def choose_command(
         from symguide.display.tables import screen
 
         screen().print(choice_tables(loaded, rule or "rate", goal, measure, found))
-    return DONE if found.evidence[0].verdict.passes else FAILED
+    return FAILED if any(item.verdict is Verdict.REFUTED for item in found.evidence) else DONE
 
 
 def _refuse(what: str, given: bool, option: str, remedy: str) -> None:
@@ -141,6 +151,7 @@ def _choose_steps(
     seed: str,
     as_json: bool,
 ) -> int:
+    from symguide.evidence import Verdict
     from symguide.flows.samplers import SAMPLERS
     from symguide.flows.step_choice import choose_steps
 
@@ -169,7 +180,7 @@ def _choose_steps(
         from symguide.display.tables import screen
 
         screen().print(step_tables(loaded, used, sampler, goal, found))
-    return DONE if found.evidence[0].verdict.passes else FAILED
+    return FAILED if any(item.verdict is Verdict.REFUTED for item in found.evidence) else DONE
 
 
 def _number(found: Measured | None) -> dict[str, float | None] | None:

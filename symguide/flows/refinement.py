@@ -38,7 +38,8 @@ class Refinement:
         The laws.
     bound
         What the law can be away from that of the varying strength in total variation, at any mask fraction. The bound
-        is proved, and evaluated in doubles. It falls like the length of the parts, the distance itself like its square.
+        is proved, and evaluated in doubles, whose rounding it leaves out. It falls like the length of the parts, the
+        distance itself like its square.
 
     >>> from symguide.chains.lattice import lattice
     >>> from symguide.instances.datasets import load

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import flint
@@ -26,16 +27,26 @@ from symguide.chains.functionals import (
     total_variation,
 )
 from symguide.chains.lattice import Lattice, lattice
-from symguide.errors import DataError, StrengthError, SymguideError
+from symguide.errors import DataError, NotExactError, StrengthError, SymguideError
 from symguide.evidence import Evidence, Verdict
 from symguide.flows.adjoint import Functional, derivatives, terminal_probabilities
 from symguide.flows.guided_flow import passage, schedule_flow
-from symguide.flows.search import Measured, Space, boundaries_of, bounds_of, measured, optimisers, remembered
+from symguide.flows.search import (
+    Measured,
+    Space,
+    boundaries_of,
+    bounds_of,
+    measured,
+    optimisers,
+    remembered,
+    require_double,
+)
 from symguide.laws.law import Context
 from symguide.laws.mixture import Problem
 from symguide.laws.tilt import Tilt, guidance
 from symguide.numbers.arithmetic import BALLS, FLOATS, Arithmetic
 from symguide.numbers.number import Number
+from symguide.numbers.numeral import shortened
 from symguide.schedules.guidance_schedule import GuidanceSchedule
 
 __all__ = ["DISTANCES", "ChosenSchedule", "Measured", "Target", "choose_schedule"]
@@ -53,7 +64,13 @@ again."""
 REACHED = 1e-5
 """How far a value that is to be reached may be missed."""
 AGREEMENT = 1e-9
-"""How far the search may be from the value that is enclosed, before something is wrong."""
+"""How far the search may be from the value that is enclosed, per unit of the logarithms in it."""
+CLEARLY = 1e-8
+"""By how much a schedule has to be closer than a constant strength to be called so."""
+GRID = 129
+"""Constant strengths that are tried, evenly in ``ln(1 + w)``, before the best are refined."""
+BITS = (128, 1024, 8192)
+"""Working precisions of balls, until they are finite."""
 _LEAST = 1e-300
 
 
@@ -79,12 +96,14 @@ class Target:
     def __post_init__(self) -> None:
         if self.kind not in ("tilted", "posterior", "entropy"):
             raise SymguideError(f"target {self.kind!r} is unknown; choose tilted, posterior or entropy")
-        if self.kind == "tilted" and self.value < -1:
-            raise StrengthError(f"target: the tilted law of w = {self.value} is not defined; use w >= -1")
+        require_double(self.value, f"target {self.kind}")
+        spelled = shortened(str(self.value))
+        if self.kind == "tilted" and self.value <= -1:
+            raise StrengthError(f"target: w = {spelled} has no tilted law of this chain; use w > -1")
         if self.kind == "posterior" and not 0 < self.value <= 1:
-            raise DataError(f"target: a mean posterior of {self.value} is outside (0, 1], so no law has it; correct it")
+            raise DataError(f"target: a mean posterior of {spelled} is outside (0, 1], so no law has it; correct it")
         if self.kind == "entropy" and self.value < 0:
-            raise DataError(f"target: an entropy of {self.value} is negative, so no law has it; correct it")
+            raise DataError(f"target: an entropy of {spelled} is negative, so no law has it; correct it")
 
     @property
     def reference(self) -> Fraction:
@@ -105,13 +124,14 @@ class ChosenSchedule:
     reached
         The mean posterior or the entropy, where one had to be reached.
     gradient
-        The largest derivative along which there is room to move, of the Lagrangian where a value had to be reached.
+        The largest derivative along which there is room to move, of the Lagrangian where a value had to be reached; of
+        TV with its corners rounded off by the last of :data:`SMOOTHINGS`.
     starts
         What each start led to, the first one from the best constant strength.
     constant
-        The best constant strength, and its distance; ``None`` where no constant strength reaches the value.
+        The best constant strength that was found, and its distance; ``None`` where none reaches the value.
     evidence
-        How the value is known, and how the comparison with the constant strength.
+        How the value is known, whether the search saw the same, and whether a constant strength is worse.
 
     >>> from symguide.instances.datasets import load
     >>> found = choose_schedule(load("interval-overlap"), Target("tilted", Fraction(2)), "kl", windows=1)
@@ -186,8 +206,9 @@ def choose_schedule(
     tilt = guidance(problem, rule)
     space = Space(boundaries_of(windows), free, (float(low), float(high)))
     search = _Search(problem, tilt, lattice(tilt), target, distance, space)
+    search.contexts.at(float(high))  # refuses strengths too large for doubles, by their name
     tools = optimisers()
-    constant = search.best_constant(tools.minimize_scalar)
+    constant = search.best_constant(tools)
     rng = np.random.default_rng(seed)
     found: list[tuple[float, np.ndarray]] = []
     for number in range(starts):
@@ -196,8 +217,9 @@ def choose_schedule(
     best = min(found, key=lambda item: item[0])
     if not np.isfinite(best[0]):
         raise DataError(
-            f"target: {target.kind} {target.value} is reached from none of {starts} starts with strengths from {low} "
-            f"to {high}: the nearest is {search.nearest(found):.6g}; ask for less, widen the bounds, or try more starts"
+            f"target: {target.kind} {shortened(str(target.value))} is reached from none of {starts} starts with "
+            f"strengths from {low} to {high}: the nearest is {search.nearest(found):.6g}; ask for less, widen the "
+            "bounds, or try more starts"
         )
     schedule = search.schedule(best[1])
     return search.report(schedule, tuple(value for value, _ in found), constant)
@@ -224,9 +246,11 @@ class _Search:
 
     def objective(self, smoothing: float) -> Functional:
         """The distance to the reference law; TV with its corners rounded off."""
-        reference = self.contexts.tilted_law(float(self.target.reference)).column
+        tilted = self.contexts.tilted_law(float(self.target.reference))
+        reference = tilted.column
         if self.distance == "kl":
-            logs = np.log(np.maximum(reference, _LEAST))
+            logs = tilted.logs
+            assert logs is not None
 
             def divergence(law: np.ndarray) -> tuple[float, np.ndarray]:
                 ratio = np.log(np.maximum(law, _LEAST)) - logs
@@ -270,24 +294,45 @@ class _Search:
 
     # --- search ---
 
-    def best_constant(self, minimise: Callable[..., Any]) -> tuple[float, float | None]:
-        """The best constant strength, or that which comes nearest to the value to be reached; and its distance, where
-        the value is reached.
+    def best_constant(self, tools: Any) -> tuple[float, float | None]:
+        """The best constant strength that a grid finds, or that which comes nearest to the value to be reached; and its
+        distance, where the value is reached.
         """
         constraint, objective = self.constraint(), self.objective(0.0)
 
-        def score(w: float) -> float:
-            law = terminal_probabilities(self.contexts, [w], [])
-            return objective(law)[0] if constraint is None else abs(constraint(law)[0] - float(self.target.value))
+        def distance(w: float) -> float:
+            return objective(terminal_probabilities(self.contexts, [w], []))[0]
 
-        grid = np.linspace(*self.space.bounds, 33)
-        place = int(np.argmin([score(float(w)) for w in grid]))
-        around = (grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)])
-        done = minimise(score, bounds=around, method="bounded", options={"xatol": 1e-12, "maxiter": 200})
-        best = min((float(done.x), float(grid[place])), key=score)
-        if constraint is not None and score(best) > REACHED:
-            return best, None
-        return best, objective(terminal_probabilities(self.contexts, [best], []))[0]
+        def miss(w: float) -> float:
+            assert constraint is not None
+            return constraint(terminal_probabilities(self.contexts, [w], []))[0] - float(self.target.value)
+
+        def refined(score: Callable[[float], float], values: list[float]) -> list[float]:
+            """The least values of a score next to those that are least among neighbours."""
+            places = [j for j, v in enumerate(values) if v <= min(values[max(j - 1, 0) : j + 2])]
+            found = [grid[j] for j in places]
+            for j in places:
+                around = (grid[max(j - 1, 0)], grid[min(j + 1, len(grid) - 1)])
+                if around[0] < around[1]:
+                    options = {"xatol": 1e-12, "maxiter": 200}
+                    found.append(tools.minimize_scalar(score, bounds=around, method="bounded", options=options).x)
+            return list(map(float, found))
+
+        low, high = self.space.bounds
+        grid = (np.geomspace(1 + low, 1 + high, GRID) - 1).clip(low, high).tolist() if high > low else [low]
+        if constraint is None:
+            best = min(refined(distance, list(map(distance, grid))), key=distance)
+            return best, distance(best)
+        misses = list(map(miss, grid))
+        candidates = refined(lambda w: abs(miss(w)), list(map(abs, misses)))
+        for j, (before, after) in enumerate(pairwise(misses)):
+            if before * after < 0:
+                candidates.append(float(tools.brentq(miss, grid[j], grid[j + 1], xtol=1e-13)))
+        reaching = [w for w in candidates if abs(miss(w)) <= REACHED]
+        if not reaching:
+            return min(candidates, key=lambda w: abs(miss(w))), None
+        best = min(reaching, key=distance)
+        return best, distance(best)
 
     def descend(self, minimise: Callable[..., Any], begin: np.ndarray) -> tuple[float, np.ndarray]:
         """The distance reached from a start, infinite where the value of the target is not; and where."""
@@ -297,13 +342,18 @@ class _Search:
             miss = remembered(self.miss)
             constraint = {"type": "eq", "fun": lambda x: miss(x)[0], "jac": lambda x: miss(x)[1]}
             settings = {"method": "SLSQP", "constraints": [constraint], "options": {"maxiter": 200, "ftol": 1e-12}}
-        place = begin
+        # Where it began is a candidate too: rounded corners may lead away from one.
+        places = [begin]
         for smoothing in SMOOTHINGS if self.distance == "tv" else (0.0,):
             function = partial(self.at, functional=self.objective(smoothing))
-            place = np.clip(minimise(function, place, jac=True, bounds=box, **settings).x, *np.array(box).T)
-        if self.target.kind != "tilted" and abs(self.miss(place)[0]) > REACHED:
-            return np.inf, place
-        return self.at(place, self.objective(0.0))[0], place
+            found = minimise(function, places[-1], jac=True, bounds=box, **settings).x
+            places.append(np.clip(found, *np.array(box).T))
+        distances = [self.at(place, self.objective(0.0))[0] if self._reaches(place) else np.inf for place in places]
+        best = int(np.argmin(distances))
+        return (distances[best], places[best]) if np.isfinite(distances[best]) else (np.inf, places[-1])
+
+    def _reaches(self, variables: np.ndarray) -> bool:
+        return self.target.kind == "tilted" or abs(self.miss(variables)[0]) <= REACHED
 
     def nearest(self, found: Sequence[tuple[float, np.ndarray]]) -> float:
         """The value nearest to that of the target that some start has reached."""
@@ -329,55 +379,78 @@ class _Search:
         in_balls = self.contexts.size <= MAX_ENCLOSED_CONTEXTS
         measure = self._enclosed if in_balls else self._doubles
         value, reached = measure(schedule)
+        if not value.is_finite():
+            raise NotExactError(
+                f"the distance of the schedule {schedule} is not known at {BITS[-1]} bits; use smaller strengths"
+            )
         strengths, boundaries = (np.array(list(map(float, part))) for part in _parts(schedule))
         direct = derivatives(self.contexts, strengths, boundaries, self.objective(0.0)).value
         apart = abs(direct - float(value.mid()))
-        if apart > AGREEMENT:
-            evidence = [Evidence("value", Verdict.REFUTED, f"the search had {direct!r}, but it is {value.str(20)}")]
-        elif in_balls:
-            evidence = [Evidence("value", Verdict.ENCLOSED, f"in balls: {value.str(20)}; the search had {direct!r}")]
-        else:
-            evidence = [Evidence("value", Verdict.AGREES, f"two ways through the windows are {apart:.1e} apart")]
+        agrees = Verdict.AGREES if apart <= AGREEMENT * self.scale else Verdict.REFUTED
+        known_how = Verdict.ENCLOSED if in_balls else agrees
+        evidence = [
+            Evidence("value", known_how, f"in balls: {value.str(20)}" if in_balls else "by trajectories in doubles"),
+            Evidence("search", agrees, f"it had {direct!r}, {apart:.1e} away"),
+        ]
+        gradient, price = self._gradient(strengths, boundaries)
         known = None
         if constant[1] is not None:
             steady = GuidanceSchedule.of([(round(Fraction(constant[0]), DIGITS), 1, 0)])
-            other, _ = measure(steady)
+            other, there = measure(steady)
             known = (steady.windows[0].strength, max(float(other.mid()), 0.0))
-            found = (Verdict.ENCLOSED if in_balls else Verdict.AGREES) if value < other else Verdict.UNKNOWN
-            words = f"the best constant strength has {known[1]!r}"
-            evidence.append(Evidence("better than constant", found, words))
+            slack = 0.0
+            if reached is not None and there is not None:
+                # What the two miss of the value to be reached is worth that much distance.
+                slack = 2 * price * abs(float((reached - there).mid()))
+            better = len(schedule.windows) > 1 and bool(value + (CLEARLY * self.scale + slack) < other)
+            found = (Verdict.ENCLOSED if in_balls else Verdict.AGREES) if better else Verdict.UNKNOWN
+            words = f"the best constant strength found has {known[1]!r}"
+            evidence.append(Evidence("better than the constant found", found, words))
         return ChosenSchedule(
             schedule,
             measured(value, in_balls),
             None if reached is None else measured(reached, in_balls),
-            self._gradient(strengths, boundaries),
+            gradient,
             starts,
             known,
             tuple(evidence),
         )
 
-    def _gradient(self, strengths: np.ndarray, boundaries: np.ndarray) -> float:
-        """The largest derivative by a strength or a free boundary along which there is room to move."""
+    @cached_property
+    def scale(self) -> float:
+        """How large the logarithms are that distances are made of: doubles know these no better."""
+        logs = self.contexts.tilted_law(float(self.target.reference)).logs
+        assert logs is not None
+        return max(1.0, float(np.abs(logs).max())) if self.distance == "kl" else 1.0
+
+    def _gradient(self, strengths: np.ndarray, boundaries: np.ndarray) -> tuple[float, float]:
+        """The largest derivative along which there is room to move, and the multiplier of what has to be reached."""
 
         def gradient_of(functional: Functional) -> np.ndarray:
             found = derivatives(self.contexts, strengths, boundaries, functional)
             return np.concatenate([found.by_strength, found.by_boundary]) if self.space.free else found.by_strength
 
-        gradient = gradient_of(self.objective(SMOOTHINGS[-1]))
+        gradient, price = gradient_of(self.objective(SMOOTHINGS[-1])), 0.0
         at_low, at_high = self.space.at_bounds(strengths, len(gradient))
         inside = ~(at_low | at_high)
         constraint = self.constraint()
         if constraint is not None:
             normal = gradient_of(constraint)
             size = float(normal[inside] @ normal[inside])
-            gradient = gradient - (float(gradient[inside] @ normal[inside]) / size if size > 0 else 0.0) * normal
+            price = float(gradient[inside] @ normal[inside]) / size if size > 0 else 0.0
+            gradient = gradient - price * normal
         gradient = np.where(at_low, np.minimum(gradient, 0), np.where(at_high, np.maximum(gradient, 0), gradient))
-        return float(np.abs(gradient).max(initial=0.0))
+        return float(np.abs(gradient).max(initial=0.0)), abs(price)
 
     def _enclosed(self, schedule: GuidanceSchedule) -> tuple[flint.arb, flint.arb | None]:
         """The distance, and what had to be reached, in balls."""
-        with flint.ctx.workprec(128):
-            return self._measured(passage(schedule_flow(self.tilt, schedule, BALLS)).end, BALLS)
+        value, reached = flint.arb("nan"), None
+        for bits in BITS:
+            with flint.ctx.workprec(bits):
+                value, reached = self._measured(passage(schedule_flow(self.tilt, schedule, BALLS)).end, BALLS)
+            if value.is_finite():
+                break
+        return value, reached
 
     def _doubles(self, schedule: GuidanceSchedule) -> tuple[flint.arb, flint.arb | None]:
         found = passage(schedule_flow(self.tilt, schedule, FLOATS, contexts=self.contexts)).end

@@ -13,8 +13,19 @@ import numpy as np
 from symguide.errors import ClockError, StrengthError, SymguideError
 from symguide.flows.adjoint import Derivatives
 from symguide.numbers.number import read_number
+from symguide.numbers.numeral import shortened
 
-__all__ = ["SHORTEST", "Measured", "Space", "boundaries_of", "bounds_of", "measured", "optimisers", "remembered"]
+__all__ = [
+    "SHORTEST",
+    "Measured",
+    "Space",
+    "boundaries_of",
+    "bounds_of",
+    "measured",
+    "optimisers",
+    "remembered",
+    "require_double",
+]
 
 SHORTEST = 1e-3
 """The least length of a window whose boundaries are free,"""
@@ -157,10 +168,12 @@ def bounds_of(bounds: tuple[object, object]) -> tuple[Fraction, Fraction]:
     (Fraction(-1, 2), Fraction(3, 1))
     """
     low, high = (_fraction(bound, "bound of strengths") for bound in bounds)
-    if low <= -1 or high < low:
+    for bound in (low, high):
+        require_double(bound, "bound of strengths")
+    if float(low) <= -1 or high < low:
         raise StrengthError(
-            f"bounds: strengths from {low} to {high} are no range above -1, so there is nothing to choose from; "
-            "give low > -1 and high >= low"
+            f"bounds: strengths from {shortened(str(low))} to {shortened(str(high))} are no range above -1, so there "
+            "is nothing to choose from; give low > -1 and high >= low"
         )
     return low, high
 
@@ -183,9 +196,23 @@ def boundaries_of(windows: int | Sequence[object]) -> tuple[Fraction, ...]:
             raise SymguideError(f"windows is {windows}: without one there is no strength to choose; give at least 1")
         return tuple(1 - Fraction(j, windows) for j in range(1, windows))
     edges = [_fraction(edge, "boundary") for edge in windows]
-    if any(before <= after for before, after in pairwise([Fraction(1), *edges, Fraction(0)])):
-        raise ClockError(f"boundaries {', '.join(map(str, edges))} do not decrease between 1 and 0; correct them")
+    if any(float(before) <= float(after) for before, after in pairwise([Fraction(1), *edges, Fraction(0)])):
+        listed = ", ".join(shortened(str(edge)) for edge in edges)
+        raise ClockError(f"boundaries {listed} do not decrease between 1 and 0 as doubles; correct them")
     return tuple(edges)
+
+
+def require_double(value: Fraction, what: str) -> None:
+    """Refuse what is too large for a double.
+
+    >>> require_double(Fraction(10) ** 400, "bound of strengths")
+    Traceback (most recent call last):
+    symguide.errors.StrengthError: bound of strengths is 1000000000000000000...: it leaves the range of doubles; ...
+    """
+    try:
+        float(value)
+    except OverflowError:
+        raise StrengthError(f"{what} is {shortened(str(value))}: it leaves the range of doubles; use less") from None
 
 
 def _fraction(value: object, what: str) -> Fraction:

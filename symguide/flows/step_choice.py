@@ -310,7 +310,7 @@ def _report(
         other = tilted_law(tilt_at(tilt, wanted), complete, field, value_of(wanted, field))
     value = _ball(total_variation(law, Distribution(other.states, other.probabilities, field)))
     apart = abs(float(value.mid()) - direct)
-    if apart > AGREEMENT:
+    if not apart <= AGREEMENT:  # nor is no number close
         return measured(value, False), Evidence(
             "value", Verdict.REFUTED, f"the search had {direct!r}, not {value.str(20)}"
         )

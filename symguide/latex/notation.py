@@ -201,6 +201,10 @@ class Printer(LatexPrinter):
         return " ".join([*(sign.removesuffix("X").rstrip() for sign in signs), function])
 
     def _print_Mul(self, expr: Any) -> str:
+        if not isinstance(
+            expr, Mul
+        ):  # SymPy prints negative powers as products: their base and exponent are no factors
+            return super()._print_Mul(expr)
         late = [part for part in expr.args if _is_late(part)]
         first = [part for part in expr.args if part not in late]
         if not late or not first:

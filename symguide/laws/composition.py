@@ -10,7 +10,10 @@ from symguide.laws.tilt import Tilt, composed
 from symguide.numbers.number import Number, canonical_string
 from symguide.numbers.numeral import read_numeral, shortened
 
-__all__ = ["Composition"]
+__all__ = ["LARGEST", "Composition"]
+
+LARGEST = 1e6
+"""The largest strength of a condition in either direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,13 @@ class Composition:
                 raise StrengthError(
                     f"condition {shortened(text)!r} names no class and strength; write CLASS:STRENGTH, such as fr:2"
                 )
-            found.append((name, read_numeral(strength, f"strength of condition {shortened(name)!r}", StrengthError)))
+            what = f"strength of condition {shortened(name)!r}"
+            value = read_numeral(strength, what, StrengthError)
+            if abs(value) > LARGEST:
+                raise StrengthError(
+                    f"{what} is {shortened(strength)}: no arithmetic here carries such powers; use at most {LARGEST:g}"
+                )
+            found.append((name, value))
         return cls(tuple(found))
 
     def __str__(self) -> str:

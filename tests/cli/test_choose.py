@@ -27,7 +27,7 @@ def test_document_of_a_tilted_law(capsys: pytest.CaptureFixture[str]) -> None:
     assert [Fraction(part["low"]) for part in found["windows"]] == [Fraction(1, 2), 0]
     assert found["reached"] is None
     assert found["constant"]["value"] > 2e-3
-    assert [item["verdict"] for item in found["evidence"]] == ["enclosed", "enclosed"]
+    assert [item["verdict"] for item in found["evidence"]] == ["enclosed", "agrees numerically", "enclosed"]
     # What is chosen can be handed on: the schedule is a specification.
     status, out, _ = run(
         capsys, "solve", "squares-overlap", "--guidance-schedule", found["guidance_schedule"], "--json", "--float"
@@ -83,7 +83,14 @@ def test_steps_of_a_sampler(capsys: pytest.CaptureFixture[str]) -> None:
         ("xor", "none of them is given"),
         ("xor --tilted 1 --entropy 1", "--tilted and --entropy are given"),
         ("xor --tilted x", "--tilted is 'x'"),
-        ("xor --tilted -2", "not defined"),
+        ("xor --tilted -2", "no tilted law"),
+        ("xor --tilted 1e400", "range of doubles"),
+        ("xor --tilted 1 --bounds 0:1e400", "range of doubles"),
+        ("xor --sampler joint --steps 2 --tilted 1e400", "range of doubles"),
+        ("xor --sampler joint --steps 2 --tilted 1 --w 1e400", "range of doubles"),
+        ("xor --sampler joint --steps 2 --tilted 1 --w -1", "--w is -1"),
+        ("xor --sampler joint --steps 2 --tilted 1 --w 1 --bounds 0:2", "no use for --bounds"),
+        ("xor --tilted 1 --w 2", "no use for --w"),
         ("xor --posterior 2", "outside (0, 1]"),
         ("xor --entropy=-1", "negative"),
         ("xor --tilted 1 --windows 0", "--windows is '0'"),
@@ -102,7 +109,7 @@ def test_steps_of_a_sampler(capsys: pytest.CaptureFixture[str]) -> None:
         ("hypercubes:D=40 --tilted 1", "not listed"),
         ("no-such --tilted 1", "no built-in instance"),
         ("xor --guided 1", "no use for --guided"),
-        ("xor --tilted 1 --w 1", "no use for --steps and --w"),
+        ("xor --tilted 1 --w 1", "no use for --w"),
         ("xor --sampler euler --steps 2 --tilted 1", "no grid is chosen"),
         ("xor --sampler joint --tilted 1", "--steps is missing"),
         ("xor --sampler joint --steps 0 --tilted 1", "--steps is '0'"),

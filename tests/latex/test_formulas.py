@@ -499,3 +499,23 @@ def test_without_pdflatex_the_remedy_is_named(tmp_path: Path, monkeypatch: pytes
 def test_a_pdf_without_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SymguideError, match="there is no folder"):
         compile_pdf("", tmp_path / "missing" / "law.pdf")
+
+
+LATE = {
+    "a sum of fractions": w + (symbol("a", positive=True) + 1) / 3,
+    "a divided difference": exp_dd((symbol("a", positive=True), symbol("b", positive=True)), s),
+    "a function of u": Function("f")(u),
+}
+
+
+@pytest.mark.parametrize("base", LATE.values(), ids=LATE)
+@pytest.mark.parametrize("exponent", [-1, -2, Rational(-1, 2), Rational(-3, 2)])
+@pytest.mark.parametrize("front", [Integer(1), Integer(-1), Integer(3), symbol("c", positive=True), -u])
+def test_negative_powers_of_what_stands_late_are_fractions(base: Expr, exponent: Expr, front: Expr) -> None:
+    """SymPy hands them to the printer of products, whose factors would be base and exponent."""
+    written = tex(front * base**exponent)
+    assert r"\frac" in written
+    parse(written)
+    before, _, after = written.partition(r"\frac")
+    assert tex(base).strip("()") in after or r"\mathcal{E}" in after or "f" in after
+    assert before.strip() in ("", "-")

@@ -96,6 +96,8 @@ def test_dead_contexts_are_reported() -> None:
         (["a"], StrengthError, "names no class"),
         ([":1"], StrengthError, "names no class"),
         (["a:x"], StrengthError, "is 'x'"),
+        (["a:1e400"], StrengthError, "no arithmetic here"),
+        (["a:-1e7"], StrengthError, "no arithmetic here"),
         (["a:1", "a:2"], DataError, "given twice"),
     ],
 )
