@@ -28,6 +28,7 @@ from sympy import (
 from sympy.core.function import AppliedUndef
 from typesetting import needs_pdflatex, overfull, typeset
 
+from symguide.asymptotics.brackets import Bracket
 from symguide.chains.family import representative, vocabulary_size
 from symguide.chains.ode import kolmogorov, unknown
 from symguide.errors import DataError, SymguideError
@@ -581,3 +582,22 @@ def test_documents_compile_and_nothing_runs_off_the_page(proofs: Mapping[str, Pr
         assert not overfull(log_)
         assert "undefined" not in log_
         assert "Missing character" not in log_
+
+
+@pytest.mark.parametrize("digits", [3, 15])
+@pytest.mark.parametrize("name", ["large guidance", "domination"])
+def test_few_digits_refute_nothing(name: str, digits: int) -> None:
+    """What balls cannot tell at a low precision is looked at again at a higher one."""
+    pytest.importorskip("sklearn")
+    (derivation,) = select([name])
+    verdicts = {outcome.verdict for outcome in run(derivation, digits).instances}
+    assert verdicts <= {Verdict.ENCLOSED, Verdict.PROVED}
+
+
+def test_brackets_are_tested_relative_to_what_they_bracket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TV of one token is 1e-400 here: an absolute tolerance would let any bound pass."""
+    (derivation,) = select(["large guidance"])
+    (instance,) = [instance for instance in derivation.instances if instance.name == "interval-overlap"]
+    right = Bracket.upper
+    monkeypatch.setattr(Bracket, "upper", lambda self, field, w, s: right(self, field, w, s) / 2)
+    assert any(item.verdict is Verdict.REFUTED for item in instance.verify(20))
