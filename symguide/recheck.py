@@ -17,6 +17,7 @@ not, 2 some cannot be read.
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -33,6 +34,8 @@ MOST_ORDER = 16
 HALVINGS = 6
 """How often a box is halved before its test is given up."""
 MOST_TERMS = 400_000
+MOST_DIGITS, MOST_POWER = 4000, 100_000
+"""Digits of a number, and powers of one, that are written out."""
 
 
 class RejectedError(Exception):
@@ -54,8 +57,9 @@ def main(paths: Sequence[str]) -> int:
     for path in paths:
         try:
             with open(path, encoding="utf-8") as stream:
-                data = json.load(stream)
-            print(f"{path}: holds: {check(data)}")
+                data = json.load(stream, object_pairs_hook=_once)
+            words = check(data)
+            print(f"{path}: holds: {words} [{_checked(data)}; the words are not checked]")
         except RejectedError as problem:
             print(f"{path}: rejected: {problem}")
             worst = max(worst, 1)
@@ -90,6 +94,7 @@ def check(data: Any) -> str:
     }.get(str(data.get("kind")))
     _need(names is not None and set(data) == set(str(names).split()), "its kind or its fields are not known")
     _need(isinstance(data["text"], str) and _is_count(data["bits"]), "its words or its bits are of the wrong type")
+    _need(data["text"].isprintable(), "its words run over several lines")
     _require(data["digest"] == digest(data), "it was changed after it was made: its digest is another")
     _require(data["bits"] <= MOST_BITS, f"it asks for more than {MOST_BITS} bits")
     lines = _read_lines(data["formula"])
@@ -140,12 +145,32 @@ def _read_lines(given: Any) -> list[tuple[Any, ...]]:
 
 def _read_rational(text: Any) -> Fraction:
     _need(isinstance(text, str), f"{text!r} is no spelled rational")
+    spelling = f"-?[0-9]{{1,{MOST_DIGITS}}}(/[0-9]{{1,{MOST_DIGITS}}})?"
+    _need(re.fullmatch(spelling, text) is not None, f"{text[:40]!r} is no rational number of {MOST_DIGITS} digits")
     try:
         value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UnreadableError(f"{text!r} is no rational number") from None
-    _need(str(value) == text, f"{text!r} is not spelled in lowest terms")
+    except ZeroDivisionError:
+        raise UnreadableError(f"{text[:40]!r} is no rational number") from None
+    _need(str(value) == text, f"{text[:40]!r} is not spelled in lowest terms")
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no name stands twice, for readers see either."""
+    names = [name for name, _ in pairs]
+    _need(len(set(names)) == len(names), "a name stands twice in it")
+    return dict(pairs)
+
+
+def _checked(data: dict[str, Any]) -> str:
+    """What a certificate that holds says, of the formula that its digest names."""
+    if data["kind"] == "enclosure":
+        places = ", ".join(f"{name} = {data[name]}" for name in ("w", "u") if data[name] is not None)
+        return f"formula {data['digest'][:12]} in [{data['lower']}, {data['upper']}]{places and f' at {places}'}"
+    other = "u" if data["variable"] == "w" else "w"
+    fixed = "" if data["fixed"] is None else f" at {other} = {data['fixed']}"
+    ends = f"{data['variable']} from {data['from']} to {data['to']}"
+    return f"formula {data['digest'][:12]} {data['relation']} for {ends}{fixed}"
 
 
 def _is_count(value: Any) -> bool:
@@ -171,9 +196,17 @@ def _ball(value: Fraction) -> flint.arb:
 
 def _check_enclosure(data: dict[str, Any], lines: list[tuple[Any, ...]]) -> None:
     lower, upper = _read_rational(data["lower"]), _read_rational(data["upper"])
-    w, u = (None if data[name] is None else _ball(_read_rational(data[name])) for name in ("w", "u"))
+    places = {name: None if data[name] is None else _read_rational(data[name]) for name in ("w", "u")}
+    for name, place in places.items():
+        _require_inside(name, place)
+    w, u = (None if place is None else _ball(place) for place in places.values())
     value = _coefficients(lines, 0, w, u, None)[0]
     _require(bool(_ball(lower) <= value and value <= _ball(upper)), "the value is not inside the interval")
+
+
+def _require_inside(name: str, place: Fraction | None) -> None:
+    inside = place is None or (place >= -1 if name == "w" else 0 < place <= 1)
+    _require(inside, f"{name} = {place} is outside its range")
 
 
 def _check_inequality(data: dict[str, Any], lines: list[tuple[Any, ...]]) -> None:
@@ -196,6 +229,7 @@ def _check_inequality(data: dict[str, Any], lines: list[tuple[Any, ...]]) -> Non
     else:
         _require(argument["tail"] is None, "it has a tail beyond its range")
     fixed = None if data["fixed"] is None else _read_rational(data["fixed"])
+    _require_inside("u" if data["variable"] == "w" else "w", fixed)
     _need(isinstance(argument["boxes"], list), "its boxes are no list")
     edge = low
     for box in argument["boxes"]:
@@ -285,7 +319,10 @@ def _coefficients(
             elif operation == "*":
                 value = values[parts[0]] * values[parts[1]]
             elif operation == "/":
-                value = values[parts[0]] / values[parts[1]]
+                try:
+                    value = values[parts[0]] / values[parts[1]]
+                except ZeroDivisionError:
+                    raise RejectedError("its formula divides by zero") from None
             else:
                 value = _divided_difference([values[part] for part in parts], _given(clock, "u"), order)
             values.append(value)
@@ -343,6 +380,7 @@ def _vanishes(lines: list[tuple[Any, ...]], variable: str, end: Fraction, fixed:
         value: dict[tuple[int, Fraction], Fraction] = {}
         for (k, exponent), coefficient in form.items():
             if k == 0 and exponent.denominator == 1 and fixed is not None:
+                _require(abs(exponent) <= MOST_POWER, f"a power of {exponent} is too large to be written out")
                 exponent, coefficient = Fraction(0), coefficient * fixed ** int(exponent)
             value[k, exponent] = value.get((k, exponent), Fraction(0)) + coefficient
         return order == 1 and not any(value.values())

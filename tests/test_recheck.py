@@ -377,3 +377,56 @@ def test_it_imports_the_standard_library_and_flint_only() -> None:
     script = "import sys, symguide.recheck; print(sorted(n for n in sys.modules if n.startswith('symguide')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['symguide', 'symguide.recheck']"
+
+
+def _signed(**changes: Any) -> dict[str, Any]:
+    third = {
+        "schema": recheck.SCHEMA,
+        "kind": "enclosure",
+        "text": "a third",
+        "formula": [["number", "1/3"]],
+        "w": None,
+        "u": None,
+        "lower": "1/4",
+        "upper": "1/2",
+        "bits": 64,
+    }
+    data = {**third, **changes}
+    return {**data, "digest": recheck.digest(data)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({}, 0, "holds: a third [formula "),
+        ({"formula": [["number", "1"], ["number", "0"], ["/", 0, 1]]}, 1, "divides by zero"),
+        ({"formula": [["number", "1e400000000"]]}, 2, "is no rational number"),
+        ({"formula": [["number", "1" * 5000]]}, 2, "is no rational number"),
+        ({"text": "a third\n/x.json: holds: anything"}, 2, "several lines"),
+        ({"u": "2"}, 1, "outside its range"),
+        ({"u": "0"}, 1, "outside its range"),
+        ({"w": "-5"}, 1, "outside its range"),
+    ],
+)
+def test_files_made_by_hand(
+    changes: dict[str, Any], status: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "hand.json"
+    file.write_text(json.dumps(_signed(**changes)), encoding="utf-8")
+    assert recheck.main([str(file)]) == status
+    assert words in capsys.readouterr().out
+
+
+def test_what_was_checked_is_said_beside_the_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "words.json"
+    file.write_text(json.dumps(_signed(text="The Riemann hypothesis")), encoding="utf-8")
+    assert recheck.main([str(file)]) == 0
+    assert "in [1/4, 1/2]; the words are not checked]" in capsys.readouterr().out
+
+
+def test_names_that_stand_twice_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "twice.json"
+    spelled = json.dumps(_signed())
+    file.write_text(spelled.replace('"lower": "1/4"', '"lower": "2/5", "lower": "1/4"'), encoding="utf-8")
+    assert recheck.main([str(file)]) == 2
+    assert "stands twice" in capsys.readouterr().out
