@@ -118,6 +118,8 @@ def write_json(document: Any) -> None:
 
 def check_folder(name: str) -> None:
     """Refuse a folder that cannot be made or written to, before anything takes time."""
+    if not name:
+        raise DataError("--out has no value, so proofs have no place; name a folder")
     place = os.path.abspath(name)
     while not os.path.lexists(place):
         place = os.path.dirname(place)

@@ -68,7 +68,7 @@ def step_tables(problem: Problem, rule: str, sampler: str, goal: tuple[str, Frac
     )
     rows = [
         ("TV", f"{found.value.number:.10g}", "the best of all starts, a local optimum"),
-        ("steps of one length", f"{found.uniform:.10g}", "at the strength given, or that of the target"),
+        ("steps of one length", f"{found.uniform:.10g}", "at the strength given, or the best constant found"),
     ]
     return Group(heading, Text(""), steps, plain_table("Reached", ("", "value", ""), rows, whole=(0,)), *_known(found))
 

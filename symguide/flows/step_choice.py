@@ -75,7 +75,7 @@ class ChosenSteps:
     value
         The total variation between the law after the last step and the target.
     uniform
-        The same for steps of one length at the strength given, or at that of the target.
+        The same for steps of one length, at the strength given or the best constant one found.
     starts
         What each start led to; the first one is the uniform grid.
     evidence
@@ -253,10 +253,22 @@ def choose_steps(
     direct = step_derivatives(
         updates, sampler, list(map(float, strengths)), list(map(float, inner)), _variation(updates, reference, 0.0)
     ).value
-    uniform = at(space.start(float(begin), rng), 0.0)[0]
+
+    # Against steps of one length at the constant strength that suits them best.
+    def alike(w: float) -> float:
+        return at(space.start(w, rng), 0.0)[0]
+
+    best_alike = float(begin)
+    if low < high:
+        grid = np.linspace(float(low), float(high), 33).tolist()
+        middle = int(np.argmin([alike(w) for w in grid]))
+        around = (grid[max(middle - 1, 0)], grid[min(middle + 1, 32)])
+        polished = optimisers().minimize_scalar(alike, bounds=around, method="bounded").x
+        best_alike = min((float(begin), grid[middle], float(polished)), key=alike)
+    uniform = alike(best_alike)
     value, evidence = _report(problem, tilt, updates, sampler, strengths, fractions, kind, wanted, direct)
     better = Verdict.AGREES if value.number < uniform - AGREEMENT else Verdict.UNKNOWN
-    compared = Evidence("better than uniform", better, f"steps of one length at w = {begin} have {uniform!r}")
+    compared = Evidence("better than uniform", better, f"steps of one length at w = {best_alike:.6g} have {uniform!r}")
     return ChosenSteps(fractions, strengths, value, uniform, tuple(number for number, _ in found), (evidence, compared))
 
 

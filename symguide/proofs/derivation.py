@@ -432,7 +432,7 @@ def _folder() -> Path:
 
 
 def select(names: Iterable[str] = ()) -> tuple[Derivation, ...]:
-    """The derivations of these names, or all of them; spaces, ``-`` and ``_`` are the same.
+    """The derivations of these names, or all of them; spaces, ``-`` and ``_`` are the same, and so are capitals.
 
     Raises
     ------
@@ -443,7 +443,7 @@ def select(names: Iterable[str] = ()) -> tuple[Derivation, ...]:
     ['One token: the guided trajectory ends in the tilted law']
     """
     known = catalogue()
-    asked = [" ".join(name.replace("-", " ").replace("_", " ").split()) for name in names]
+    asked = [" ".join(name.replace("-", " ").replace("_", " ").split()).casefold() for name in names]
     for name in asked:
         if name not in known:
             raise SymguideError(f"derivation {name!r} is unknown; choose one of {', '.join(map(repr, known))}")
