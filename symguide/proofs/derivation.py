@@ -365,12 +365,24 @@ def _without_ground(step: Step, earlier: Sequence[Step]) -> Evidence | None:
 
 
 def _covers(shown: Step, step: Step) -> bool:
-    """Whether what one step shows may serve another: in its range of symbols, under conditions that it has too."""
+    """Whether what one step shows may serve another: in its range of symbols, under conditions that it has too, and
+    where no name means something else.
+    """
     if not isinstance(shown.check, Formulas):
         return True
     meaning = step.check.meaning if isinstance(step.check, Formulas) else Meaning()
     here = shown.check.meaning
-    return dict(here.domain) in ({}, dict(meaning.domain)) and set(here.facts) <= set(meaning.facts)
+    in_range = dict(here.domain) in ({}, dict(meaning.domain)) and set(here.facts) <= set(meaning.facts)
+    return in_range and _clash(here, meaning) is None
+
+
+def _clash(left: Meaning, right: Meaning) -> Any:
+    """A name that means one thing here and another there."""
+    for mine, other in ((left.functions, right.functions), (left.rules, right.rules)):
+        for name, value in mine.items():
+            if name in other and other[name] != value:
+                return name
+    return None
 
 
 def _claimed(derivation: Derivation) -> Evidence:

@@ -601,3 +601,14 @@ def test_brackets_are_tested_relative_to_what_they_bracket(monkeypatch: pytest.M
     right = Bracket.upper
     monkeypatch.setattr(Bracket, "upper", lambda self, field, w, s: right(self, field, w, s) / 2)
     assert any(item.verdict is Verdict.REFUTED for item in instance.verify(20))
+
+
+def test_what_was_shown_of_another_function_of_that_name_serves_nobody() -> None:
+    f, g = Function("f"), Function("g")
+    first = Step("one", "One.", (equal(f(u), u),), "By definition.", identities(Meaning({f: Lambda(u, u)})))
+    given = (equal(f(u), u),)
+    other = Meaning({f: Lambda(u, 2 * u), g: Lambda(u, f(u))})
+    second = Step("two", "Two.", (equal(g(u), u),), "It was shown.", identities(other), given)
+    proof = run(Derivation("mixed", "Mixed", Claim("Mixed.", second.content), (), (first, second)))
+    assert proof.verdict is Verdict.UNKNOWN
+    assert "another range" in proof.steps[1].evidence[0].detail
