@@ -88,6 +88,7 @@ def compile_expression(
         arguments nor defined.
 
     >>> from sympy import symbols
+    >>> from symguide.numbers.exp_dd import exp_dd
     >>> a, b = symbols("a b", positive=True)
     >>> f = compile_expression(exp_dd((a, b), s), [a, b, s])
     >>> float(f(1.0, 1.0 + 1e-16, 2.0))
@@ -399,6 +400,7 @@ def enclose(
     Precision is doubled until the relative radius is below ``10^−digits`` or ``MAX_BITS`` are reached; the ball holds
     the value in either case.
 
+    >>> from symguide.numbers.exp_dd import exp_dd
     >>> with flint.ctx.workdps(20):
     ...     enclose(exp_dd((Symbol("a"), Symbol("b")), s), {key: Fraction(1) for key in (Symbol("a"), Symbol("b"), s)})
     [0.36787944117144232160 +/- 4.48e-21]
