@@ -126,13 +126,14 @@ def derivation() -> Derivation:
         claim=Claim(
             r"For $w \geq 0$ a point of $R_1$ carries the largest weight; one of $R_{2,1}$ (only its first token is "
             r"shared) no less than those of $R_3$ and $R_4$ in its row, that is, with the same first token; one of "
-            r"$R_{2,2}$ no less than those in its column. No other comparison between $R_{2,1}$, $R_{2,2}$, $R_3$ and "
-            r"$R_4$ holds in general: in the data of the last steps, at $w = 1$, the order is reversed.",
+            r"$R_{2,2}$ no less than those in its column. No other comparison of $R_{2,1}$ or $R_{2,2}$ with $R_3$ and "
+            r"$R_4$, or of these two, holds in general: in the data of the last steps, at $w = 1$, the order is "
+            r"reversed.",
             (*LARGEST, *OWN_ROW, *OWN_COLUMN, *REVERSED, *TRANSPOSED, *APART),
         ),
         assumptions=(
-            r"Two positions, any number of tokens; $p = \sum_k a_k\, p(\cdot \mid k)$ and $p(x \mid z) > 0$ at all "
-            r"points.",
+            r"Two positions, any number of tokens; $p = \sum_k a_k\, p(\cdot \mid k)$ and $p(x \mid z) > 0$ at the "
+            r"points compared.",
             r"The raw rule; $A(x)$ is the terminal weight relative to $p(x \mid z)$, up to a factor that all points "
             r"share.",
         ),
