@@ -288,16 +288,16 @@ def derivation() -> Derivation:
             r"products of $A$, $B$, $C$ read as $\langle f, g \rangle = \sum_x f g / p(x \mid z)$: of three equal "
             r"windows the early one moves the law further than the late one exactly when "
             r"$\langle A, A \rangle > \langle B, B \rangle$, and comes nearer to the tilted law of the same mean "
-            r"strength exactly when $\langle A - B, C \rangle > 0$. So neither is better for all data.",
+            r"strength exactly when $\langle A - B, C \rangle > 0$.",
             (BOTH_RULES, FURTHER, NEARER, RAMPS),
         ),
         assumptions=(
             r"Two tokens, any vocabulary. $f_1, f_2, f_{2|}, f_{1|}$ are the marginals and conditionals of "
             r"$f = p(x \mid z)$; $l_1, l_2, l_{2|}, l_{1|}$ the logarithms of their ratios to those of $p$, all finite "
             r"on the support of $f$; $m_1, m_2$ the means of $l_1, l_2$ under $f$.",
-            r"Divergences to $p(\cdot \mid z)$ begin with half the square $\langle \cdot, \cdot \rangle$ of the "
-            r"change, so what is said of squares is said of KL and $\chi^2$ at small strengths. The tables are at "
-            r"$w = 3$ in one window, in TV.",
+            r"The divergences to $p(\cdot \mid z)$ begin with the square $\langle \cdot, \cdot \rangle$ of the "
+            r"change, $\chi^2$ with all and KL with half of it, so what is said of squares is said of both at small "
+            r"strengths. The tables are at $w = 3$ in one window, in TV.",
         ),
         steps=(*_first_order(), *_consequences(), *_in_full()),
         citations=("Rojas2025", "He2025"),
