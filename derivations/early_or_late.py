@@ -390,7 +390,7 @@ def _consequences() -> tuple[Step, ...]:
             "which comes nearer",
             r"Against the tilted law of the same mean strength, a third of the strength in the window:",
             (equal(3 * thirds[0] - (A + B + C), Rational(2, 3) * (A - B) - C), NEARER),
-            r"Squared distances, early minus late. Neither sign is excluded.",
+            r"Squared distances, early minus late.",
             identities(),
         ),
         Step(
