@@ -133,7 +133,7 @@ def side_by_side(
         return gap + max([len(column.title), *(line.cell_len for line in column.lines(parts))])
 
     narrowest = max((wide(c, choices[-1]) for c in columns), default=0)
-    longest = max(len(labels[0]), *(label.cell_len for label in labels[1]))
+    longest = max([len(labels[0]), *(label.cell_len for label in labels[1])])
     # Long labels wrap, numbers never.
     label_width = min(longest, max(_NARROWEST, width - 2 - max(narrowest, width // 2)))
     room = width - 2 - label_width

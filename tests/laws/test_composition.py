@@ -139,6 +139,12 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no classes" in capsys.readouterr().err
 
 
+def test_tables_where_all_mass_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    """No token suits both classes, so there is no terminal law to list."""
+    assert main(["solve", "interval-disjoint", "--condition", "low:1", "--condition", "high:1"]) == 0
+    assert "dead contexts hold mass 1" in " ".join(capsys.readouterr().out.split())
+
+
 def test_negative_conditions_repel() -> None:
     problem = MIXTURE.problem("b")
     plain, away = (
