@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from symguide.chains.array_chain import ArrayChain
-from symguide.chains.contours import INSTANT, expected_transforms, hyperbola, inflow_of, transforms_of
+from symguide.chains.contours import INSTANT, expected_transforms, hyperbola, inflow_of, inverted, transforms_of
 from symguide.chains.lattice import Lattice
 from symguide.errors import ClockError, DataError
 
@@ -131,7 +131,7 @@ def derivatives(
         by_length[j] = _drift(window.chain, window.after, gains)
         back = expected_transforms(window.chain, window.poles, gains)
         by_strength[j] = _by_strength(contexts, window, back)
-        gains = np.real(back @ window.weights)
+        gains = inverted(back, window.weights)
     # A boundary ends one window and begins the next: s_j = ln(u_{j−1}/u_j).
     following = np.append(by_length[1:], 0.0)
     return Derivatives(value, by_strength, (following - by_length) / np.asarray(boundaries, dtype=np.float64))
@@ -161,7 +161,7 @@ def _forwards(
         length = float(np.log(before / after))
         poles, kernel = z / length, weights * np.exp(z) / length
         transforms = transforms_of(chain, poles, law)
-        law = np.real(transforms @ kernel)
+        law = inverted(transforms, kernel)
         windows.append(_Window(chain, poles, kernel, transforms, law))
         chain = contexts.at(float(following))
     return windows, law, chain
@@ -176,8 +176,8 @@ def _by_strength(contexts: Lattice, window: _Window, back: np.ndarray) -> float:
         into, here, there = chain.incoming[k], chain.level(k), chain.level(k + 1)
         growth = into.jumps * slopes * exits[here][into.sources]
         leaving = np.bincount(into.sources.ravel(), growth.ravel(), minlength=here.stop - here.start)
-        total += float(np.real(np.vdot(np.conj(inflow_of(ahead[here], into.sources, growth)), back[there])))
-        total -= float(np.real(leaving @ np.einsum("nk,nk->n", ahead[here], back[here])))
+        total += float(np.einsum("nk,nk->", inflow_of(ahead[here], into.sources, growth), back[there]).real)
+        total -= float(np.einsum("n,n->", leaving, np.einsum("nk,nk->n", ahead[here], back[here]).real))
     return total
 
 
